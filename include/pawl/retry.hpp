@@ -1,0 +1,91 @@
+/// How often and how soon a failed step is tried again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace pawl {
+
+/// Lengths of time in the public interface; milliseconds are fine enough for anything durable.
+using Duration = std::chrono::milliseconds;
+/// Absolute instants in the public interface follow the wall clock.
+using TimePoint = std::chrono::system_clock::time_point;
+
+/// What an operation does to the world outside, which decides what a crash in the middle means.
+enum class Effect : std::uint8_t {
+    read,        ///< changes nothing: may run again, need not wait for the flush of what was before it
+    idempotent,  ///< may run again: the receiver honours the step's key, or repeating does no harm
+    once,        ///< never repeated by itself: without a recorded result its outcome is *unknown*
+};
+using enum Effect;
+
+/// What happens to a step that used up its attempts.
+enum class Exhausted : std::uint8_t { fail, pause };
+
+/// Retry policy of a step. Defaults: 5 attempts, the first included; 1 s, then twice as long each time, at most
+/// 60 s, with ±20 % jitter (the doubling stays visible). Every wait is durable and holds no worker.
+class Retry {
+public:
+    constexpr Retry() = default;
+
+    /// Attempts in all, the first included, 0 to 1,000; 0 = no limit, which needs a deadline.
+    constexpr Retry& attempts(int n) { attempts_ = n; return *this; }
+    /// Wait before the second attempt.
+    constexpr Retry& delay(Duration d) { delay_ = d; return *this; }
+    constexpr Retry& factor(double f) { factor_ = f; return *this; }
+    constexpr Retry& max_delay(Duration d) { max_delay_ = d; return *this; }
+    /// Share of the delay that is drawn by chance: 0.2 gives 80 to 120 %, 1.0 gives 0 to 100 % ("full").
+    constexpr Retry& jitter(double share) { jitter_ = share; return *this; }
+    constexpr Retry& on_exhausted(Exhausted e) { on_exhausted_ = e; return *this; }
+
+    /// One attempt only.
+    static constexpr Retry none() { Retry r; r.attempts(1); return r; }
+    /// For calls of a model: 8 attempts, full jitter.
+    static constexpr Retry model_call() { Retry r; r.attempts(8).jitter(1.0); return r; }
+
+    constexpr int attempts() const { return attempts_.value_or(5); }
+    /// False while `attempts` was not called: then the task's own default counts.
+    constexpr bool attempts_given() const { return attempts_.has_value(); }
+    constexpr Duration delay() const { return delay_; }
+    constexpr double factor() const { return factor_; }
+    constexpr Duration max_delay() const { return max_delay_; }
+    constexpr double jitter() const { return jitter_; }
+    constexpr Exhausted on_exhausted() const { return on_exhausted_; }
+
+private:
+    std::optional<int> attempts_;
+    Duration delay_{1'000};
+    double factor_ = 2.0;
+    Duration max_delay_{60'000};
+    double jitter_ = 0.2;
+    Exhausted on_exhausted_ = Exhausted::fail;
+};
+
+/// Whether repeating a failed attempt can help.
+enum class ErrorClass : std::uint8_t {
+    retryable,  ///< it did not happen and may work later
+    final,      ///< repeating cannot help
+    unknown,    ///< it may have happened
+};
+
+/// To throw from a step, by the three functions below. Any other `std::exception` counts as retryable, a
+/// `std::logic_error` as final (a bug does not heal by waiting). In a `once` step `retryable` (it did not happen)
+/// is repeated, `final_error` fails the step, and anything else leaves the outcome unknown.
+class StepError : public std::runtime_error {
+public:
+    StepError(ErrorClass c, const std::string& message) : std::runtime_error(message), cls(c) {}
+    /// Wait at least this long before the next attempt (a server's Retry-After).
+    StepError& after(Duration d) { wait = d; return *this; }
+
+    ErrorClass cls;
+    std::optional<Duration> wait;
+};
+
+[[nodiscard]] inline StepError retryable(const std::string& message) { return {ErrorClass::retryable, message}; }
+[[nodiscard]] inline StepError final_error(const std::string& message) { return {ErrorClass::final, message}; }
+[[nodiscard]] inline StepError unknown_outcome(const std::string& message) { return {ErrorClass::unknown, message}; }
+
+}  // namespace pawl

@@ -1,0 +1,106 @@
+// The journal: what happened to a task, in commit order. It is the truth, the feed and the replay in one
+// (docs/dev/journal-format.md).
+#pragma once
+
+#include "core/time.hpp"
+
+#include <pawl/result.hpp>
+#include <pawl/retry.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pawl::core {
+
+/// A task's number within its store. Never reused, never shown.
+using TaskRef = std::int64_t;
+
+/// Kinds of entries. The numbers are on disk: never change or reuse one.
+enum class EntryKind : std::uint8_t {
+    // Transitions of the task.
+    submitted = 1,         ///< result: input is in the task row; nothing here
+    claimed = 2,           ///< number: version of the workflow that runs it
+    parked = 3,            ///< number: Reason; due: when it wakes by itself
+    woken = 4,             ///< a wait ended; the task may be claimed again
+    handed_back = 5,       ///< a clean release by its worker
+    taken_over = 6,        ///< its owner is gone; number: crash count
+    paused = 7,            ///< number: Reason; error: why
+    resumed = 8,           ///< number: the Reason that was
+    completed = 9,         ///< result: the output
+    failed = 10,           ///< number: Reason; error; path: the step whose failure was not caught, if any
+    cancelled = 11,        ///< number: Reason
+    reopened = 12,         ///< by retry. number: entries from this no on are void, recorded results excepted;
+                           ///< path: the step whose failure is voided
+    ending = 13,           ///< cancel, kill or deadline reached a running task; number: Ending
+    pause_requested = 14,
+    // Steps. `path` is the step's identity: scope path, name and occurrence.
+    step_started = 40,         ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
+    step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
+    step_lost = 42,            ///< a started attempt was cut by a crash; burns no attempt; number: attempt
+    step_completed = 43,       ///< observed. number: attempt; result
+    step_failed = 44,          ///< observed. number: attempts; error
+    step_unknown = 45,         ///< a `once` step ended without a known answer; number: attempt; error
+    step_resolved = 46,        ///< it did not happen: attempts go on; number: attempt; error: who said so
+    step_cancelled = 47,       ///< observed. A sibling failed first
+    // Waits.
+    timer_set = 50,    ///< due
+    timer_fired = 51,  ///< observed
+};
+
+/// Whether the workflow's code sees an entry of this kind (and so runs on after it).
+constexpr bool is_observed(EntryKind k) {
+    return k == EntryKind::step_completed || k == EntryKind::step_failed || k == EntryKind::step_cancelled ||
+           k == EntryKind::timer_fired;
+}
+/// Whether an entry of this kind belongs to an operation of the code (it has a path).
+constexpr bool is_operation(EntryKind k) { return static_cast<std::uint8_t>(k) >= 40; }
+
+/// The kind's name in the feed, the timeline and JSON.
+std::string_view to_string(EntryKind kind);
+
+/// A recorded failure.
+struct Failure {
+    ErrorClass cls = ErrorClass::retryable;
+    Errc code = Errc::step_failed;
+    std::string message;  ///< at most 16 KiB; longer texts are cut with a mark
+
+    friend bool operator==(const Failure&, const Failure&) = default;
+};
+
+/// Failure as it stands in the `error` column: {"class","code","message"}.
+std::string encode_failure(const Failure& failure);
+/// Requires text that encode_failure wrote; text of another origin becomes the message of a final failure.
+Failure decode_failure(std::string_view text);
+
+/// One recorded entry.
+struct Entry {
+    std::int64_t seq = 0;  ///< the store's feed cursor
+    TaskRef task = 0;
+    int no = 0;            ///< 1, 2, 3 ... within the task, without gaps
+    EntryKind kind = EntryKind::submitted;
+    int format = 1;        ///< version of this entry's encoding
+    std::string path;
+    Instant at{};
+    std::int64_t number = 0;
+    std::optional<Instant> due;
+    std::string result;
+    std::string error;
+    std::int64_t cost_uusd = 0;  ///< money spent, in millionths of a dollar
+
+    friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+/// An entry as its writer proposes it: the store adds seq, no and its clock.
+struct EntryDraft {
+    EntryKind kind = EntryKind::submitted;
+    std::string path;
+    std::int64_t number = 0;
+    std::optional<Micros> due_in;  ///< becomes `due` = the store's now + this
+    std::string result;
+    std::string error;
+    std::int64_t cost_uusd = 0;
+};
+
+}  // namespace pawl::core
