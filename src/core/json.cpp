@@ -178,7 +178,7 @@ void JsonIn::refuse(std::string_view expected) const {
 struct JsonDoc::Impl {
     unsigned char buffer[1024];
     bj::monotonic_resource memory{buffer, sizeof buffer};
-    bj::value value;
+    std::optional<bj::value> value;  // emplaced by move: an assignment would copy out of `memory`
 };
 
 JsonDoc::JsonDoc(std::string_view text) : impl_(std::make_unique<Impl>()) {
@@ -190,11 +190,11 @@ JsonDoc::JsonDoc(std::string_view text) : impl_(std::make_unique<Impl>()) {
     parser.reset(&impl_->memory);
     parser.write({text.data(), text.size()}, error);
     if (error) throw JsonError("not JSON: " + error.message());
-    impl_->value = parser.release();
+    impl_->value.emplace(parser.release());
 }
 
 JsonDoc::~JsonDoc() = default;
 
-JsonIn JsonDoc::root() const { return {&impl_->value, ""}; }
+JsonIn JsonDoc::root() const { return {&*impl_->value, ""}; }
 
 }  // namespace pawl
