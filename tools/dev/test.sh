@@ -58,7 +58,11 @@ part_docs() {
     build release pawl_cli pawl
     python3 tests/docs/run_snippets.py --build build/release --tally "$tally"
 }
-part_package() { tests/package/run.sh && count 1 0; }
+part_package() {
+    build release pawl pawl_cli
+    tests/package/run.sh build/release
+    count 1 0
+}
 part_bad_input() {
     local targets
     mapfile -t targets < <(areas unit conformance runtime agent e2e | sed 's/^/test_/')
