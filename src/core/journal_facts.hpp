@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace pawl::core {
@@ -29,18 +30,23 @@ public:
     /// Steps whose newest entry is step_unknown, by path.
     std::vector<Step> unknown_steps() const;
 
-    /// The step whose uncaught failure ended the task, and the number of that failure's entry; empty and 0 when the
-    /// task did not end so.
-    struct VoidedFailure {
-        std::string path;
+    /// What a retry voids: the entries from `no` on, recorded results excepted.
+    struct Voided {
         int no = 0;
+        std::string path;  ///< the step whose failure the code did not catch; empty when the task did not end so
     };
-    VoidedFailure voided_failure() const;
+    /// Of an ended task: the uncaught failure, or else the entry that began its end.
+    Voided voided_by_retry() const;
+
+    /// For each `reopened` entry so far, in order: the first number that it voids, and its own.
+    const std::vector<std::pair<int, int>>& voided() const { return voided_; }
 
 private:
     std::map<std::string, std::int64_t> unknown_;  // path -> attempt
     std::map<std::string, int> failures_;          // path -> number of the newest step_failed
+    std::vector<std::pair<int, int>> voided_;
     std::string failed_path_;
+    int end_no_ = 0;  // the entry that began the end
 };
 
 }  // namespace pawl::core

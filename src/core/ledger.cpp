@@ -5,6 +5,7 @@
 #include "core/limits.hpp"
 #include "core/poison.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace pawl::core {
@@ -40,6 +41,7 @@ LedgerBase::LedgerBase(Tables& tables, const StoreClock& clock, const Opening& o
              }),
       seq_(opening.marks.seq),
       ref_(opening.marks.ref),
+      epoch_(opening.epoch),
       sink_(std::make_unique<BatchSink>(*this)) {}
 
 LedgerBase::~LedgerBase() = default;
@@ -107,6 +109,14 @@ void LedgerBase::begin_batch() {
     now_ = last_now_ = std::max(clock_.now(), last_now_);
     wall_ = clock_.wall();
     notices_.clear();
+}
+
+Fence LedgerBase::next_fence() {
+    if (claims_ == opening_.claims_max) {
+        tables_.set_epoch(++epoch_);
+        claims_ = 0;
+    }
+    return {epoch_, ++claims_};
 }
 
 Applied LedgerBase::apply(std::span<const Command> batch) {

@@ -7,6 +7,7 @@
 #include "core/tables.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,6 +46,7 @@ struct Opening {
     std::int32_t epoch = 0;
     bool unclean = false;  ///< the last holder did not close it
     Marks marks;           ///< the newest numbers in use
+    std::int32_t claims_max = std::numeric_limits<std::int32_t>::max();  ///< of one epoch; then a new one begins
 };
 
 /// Everything but the guards. Not thread-safe; lives with its store.
@@ -67,13 +69,17 @@ public:
     /// Forgets everything and reads it anew, after a batch was rolled back. Fences given out stay valid.
     void reload(const Marks& marks);
 
-    std::int64_t last_seq() const { return seq_; }
+    /// Part of every fence given out from now on.
+    std::int32_t epoch() const { return epoch_; }
+    /// Another opening of the store makes this one worthless.
+    virtual bool checks_owner() const = 0;
     Marks marks() const { return {seq_, ref_, last_now_}; }
 
 protected:
     /// The worker that shows `fence` holds `row`.
     virtual bool holds(const TaskRow& row, const Fence& fence) const = 0;
-    std::int32_t epoch() const { return opening_.epoch; }
+    /// An epoch of this opening: all but the first few thousand million claims have the one it began with.
+    bool is_ours(std::int32_t epoch) const { return epoch >= opening_.epoch && epoch <= epoch_; }
 
 private:
     struct Cached {
@@ -101,6 +107,7 @@ private:
     static Standing standing_of(const TaskRow& row);
     void load_memory();
     void begin_batch();
+    Fence next_fence();
 
     // ---- rows
     Cached* fetch(TaskRef ref, bool with_input = false);
@@ -108,7 +115,7 @@ private:
     Cached& adopt(StoredRow stored, bool has_input);
     Cached& insert(TaskRow row);
     template <class Change>
-    auto change(Cached& cached, Change&& change);
+    auto change(Cached& cached, Change&& decide);
     void settle(Cached& cached, const Standing& before);
     void settle_key(const TaskRow& row, const Standing& before);
     void enter_books(const Cached& cached, const Standing& s);
@@ -157,6 +164,7 @@ private:
 
     std::int64_t seq_ = 0;
     TaskRef ref_ = 0;
+    std::int32_t epoch_ = 0;
     std::int32_t claims_ = 0;
     std::uint64_t batch_ = 0, flushed_ = 0;
     Instant now_{};
@@ -170,13 +178,21 @@ template <class Guards>
 class Ledger final : public LedgerBase {
 public:
     using LedgerBase::LedgerBase;
+    bool checks_owner() const override { return Guards::owner; }
 
 private:
     bool holds(const TaskRow& row, const Fence& fence) const override {
-        if (Guards::epoch && fence.epoch != epoch()) return false;
+        if (Guards::epoch && !is_ours(fence.epoch)) return false;
         if (Guards::fence && fence.claim != row.fence.claim) return false;
         return true;
     }
 };
+
+/// How a store makes its ledger: `make_ledger<AllGuards>` but for the tests of the guards.
+using MakeLedger = std::unique_ptr<LedgerBase> (*)(Tables&, const StoreClock&, const Opening&);
+template <class Guards>
+std::unique_ptr<LedgerBase> make_ledger(Tables& tables, const StoreClock& clock, const Opening& opening) {
+    return std::make_unique<Ledger<Guards>>(tables, clock, opening);
+}
 
 }  // namespace pawl::core

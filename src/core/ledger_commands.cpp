@@ -5,8 +5,6 @@
 #include "core/poison.hpp"
 #include "core/sha256.hpp"
 
-#include <limits>
-
 namespace pawl::core {
 namespace {
 
@@ -152,9 +150,8 @@ std::string LedgerBase::definition_of(const TaskRow& row) {
 }
 
 ClaimedTask LedgerBase::claim_one(Cached& cached, int version) {
-    PAWL_ASSERT(claims_ < std::numeric_limits<std::int32_t>::max());
     ClaimedTask task;
-    const Fence fence{opening_.epoch, ++claims_};
+    const Fence fence = next_fence();
     change(cached, [&](TaskRow& r) { transition::claim(stage(), r, fence, version); });
     task.row = cached.row;
     if (!cached.is_new) {  // a new row still has to be written, input and all
@@ -163,6 +160,11 @@ ClaimedTask LedgerBase::claim_one(Cached& cached, int version) {
     }
     if (task.row.definition) task.definition = definition_of(task.row);
     task.fresh = task.row.last_no == 2;  // submitted, claimed
+    if (task.row.reopened > 0) {
+        JournalFacts facts;
+        tables_.scan(task.row.ref, [&](const EntryHead& entry) { facts.see(entry); });
+        task.voided = facts.voided();
+    }
     return task;
 }
 

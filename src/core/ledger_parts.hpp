@@ -25,16 +25,16 @@ private:
 
 inline transition::Stage LedgerBase::stage() { return {now_, wall_, *sink_}; }
 
-/// Applies a transition to a row and keeps the books in step with it. A `change` that is refused has changed nothing.
+/// Applies a transition to a row and keeps the books in step with it. A decision that is refused has changed nothing.
 template <class Change>
-auto LedgerBase::change(Cached& cached, Change&& change) {
+auto LedgerBase::change(Cached& cached, Change&& decide) {
     const Standing before = standing_of(cached.row);
-    if constexpr (std::is_void_v<decltype(change(cached.row))>) {
-        change(cached.row);
+    if constexpr (std::is_void_v<decltype(decide(cached.row))>) {
+        decide(cached.row);
         settle(cached, before);
         mark_dirty(cached);
     } else {
-        auto result = change(cached.row);
+        auto result = decide(cached.row);
         if (!result) return result;
         settle(cached, before);
         mark_dirty(cached);

@@ -146,6 +146,7 @@ public:
     /// Clears away a bounded amount of what is past its life: keys, requests, journals of erased tasks.
     virtual void sweep(Instant now) = 0;
     virtual void save_marks(const Marks& marks) = 0;
+    virtual void set_epoch(std::int32_t epoch) = 0;
 };
 
 }  // namespace pawl::core

@@ -198,6 +198,7 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command)
 
     Recorded answer;
     answer.first_no = row.last_no + 1;
+    answer.at = stage.now;
     answer.due.reserve(command.entries.size());
     for (const EntryDraft& draft : command.entries) {
         PAWL_ASSERT(is_operation(draft.kind));

@@ -139,7 +139,7 @@ Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command,
     if (!is_final(row.state)) {
         return refusal(Errc::refused, row, command, "it is " + state_of(row) + "; only an ended task can be retried");
     }
-    const JournalFacts::VoidedFailure voided = facts.voided_failure();
+    const JournalFacts::Voided voided = facts.voided_by_retry();
     if (command.deadline) row.deadline_length = *command.deadline;
     row.deadline.reset();
     if (row.deadline_length) row.deadline = stage.wall + *row.deadline_length;
@@ -149,6 +149,7 @@ Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command,
     row.suspect = false;
     row.output.clear();
     row.error.clear();
+    ++row.reopened;
     move(stage, row, TaskState::pending, Reason::queued);
     append(stage, row,
            {.kind = EntryKind::reopened, .number = voided.no, .path = voided.path, .error = note_of(command)});
@@ -212,7 +213,7 @@ std::string paused_text(std::string_view text) {
 }
 
 bool needs_facts(const TaskRow& row, const Operate& command) {
-    return (command.verb == Verb::retry && row.state == TaskState::failed) ||
+    return (command.verb == Verb::retry && is_final(row.state) && row.state != TaskState::completed) ||
            (command.verb == Verb::resolve && row.state == TaskState::paused);
 }
 
