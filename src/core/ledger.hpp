@@ -56,7 +56,7 @@ struct Opening {
 class LedgerBase {
 public:
     LedgerBase(Tables& tables, const StoreClock& clock, const Opening& opening);
-    virtual ~LedgerBase() = default;
+    virtual ~LedgerBase();
 
     /// Reads what must be in memory and takes over what older epochs left running. To be flushed by the store.
     void open();
@@ -182,7 +182,7 @@ public:
 
 private:
     bool holds(const TaskRow& row, const Fence& fence) const override {
-        if (Guards::epoch && !is_ours(fence.epoch)) return false;
+        if (Guards::epoch && (fence.epoch != row.fence.epoch || !is_ours(fence.epoch))) return false;
         if (Guards::fence && fence.claim != row.fence.claim) return false;
         return true;
     }
