@@ -24,9 +24,7 @@ constexpr std::size_t artifact_row_bytes = 256 * kib;
 constexpr int json_depth_max = 64;
 
 // ---- names -------------------------------------------------------------------------------------------------------
-constexpr std::size_t type_bytes_max = 128;
-constexpr std::size_t queue_bytes_max = 128;
-constexpr std::size_t namespace_bytes_max = 128;
+constexpr std::size_t name_bytes_max = 128;  ///< of a type, queue, namespace, agent, tool
 constexpr std::size_t step_name_bytes_max = 256;
 constexpr std::size_t key_bytes_max = 255;  ///< idempotency, flow-control key and request id; at least 1
 constexpr std::size_t tag_bytes_max = 128;
