@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -91,6 +92,8 @@ struct ClaimedTask {
     TaskRow row;                        ///< with input; fence is the proof for Record
     std::string definition;             ///< the blob's text when the row has one
     bool fresh = false;                 ///< no entry but submitted and claimed: nothing to load
+    /// For each `reopened` entry, in order: entries from the first number up to it are void, results excepted.
+    std::vector<std::pair<int, int>> voided;
 };
 struct Claimed {
     std::vector<ClaimedTask> tasks;
@@ -133,6 +136,7 @@ struct Record {
 };
 struct Recorded {
     int first_no = 0;                   ///< number of the first entry; the others follow without gaps
+    Instant at{};                       ///< when the entries were recorded
     std::vector<std::optional<Instant>> due;  ///< one for each draft, in order
     TaskState state = TaskState::running;
 };

@@ -65,6 +65,7 @@ struct TaskRow {
     int last_no = 0;                         ///< number of the newest entry
     int crash_count = 0;
     int generation = 0;                      ///< continue_as
+    int reopened = 0;                        ///< how often retry reopened it
     Ending ending = Ending::none;
     bool pause_requested = false;
     bool has_undo = false;                   ///< compensations are registered: the end needs a worker

@@ -1,0 +1,362 @@
+/// Workflows: ordinary coroutines between explicit steps.
+///
+///     pawl::Workflow<std::string> hello(pawl::Context& ctx, Hello in) {
+///         co_return co_await ctx.step("greet", greet, in.name);
+///     }
+///
+/// A workflow is a free or static function of `Context&` and values. It may await only its Context's operations and
+/// other workflows. After a crash it is run again from its start; recorded operations answer from the journal, so it
+/// must do the same again: no clocks, no chance, no I/O outside steps (ctx.now, ctx.random and ctx.uuid are fine).
+/// Locals may be destroyed at any wait and are then rebuilt by replay: plain values only, resources live inside steps.
+///
+/// Cancel and deadline are not exceptions: the coroutine is not resumed again and its frame is destroyed.
+#pragma once
+
+#include <pawl/step.hpp>
+#include <pawl/task.hpp>
+
+#include <array>
+#include <coroutine>
+#include <map>
+#include <stdexcept>
+
+namespace pawl {
+
+namespace detail {
+
+/// Numbers the operations of one scope: the root, or one branch of all.
+struct Scope {
+    explicit Scope(std::string p = {}) : prefix(std::move(p)) {}
+    /// prefix + name + '#' + occurrence, 1 for the first; '/' and '~' in names are escaped, so paths are unique.
+    std::string next_path(std::string_view name);
+
+    std::string prefix;
+    std::map<std::string, int, std::less<>> seen;
+};
+
+/// Hears the end of a coroutine that nobody awaits.
+class DoneListener {
+public:
+    virtual void coroutine_done() = 0;
+
+protected:
+    ~DoneListener() = default;
+};
+
+struct WorkflowPromiseBase {
+    Scope* scope = nullptr;
+    DoneListener* listener = nullptr;
+    std::coroutine_handle<> continuation;
+    std::exception_ptr error;
+
+    struct Final {
+        bool await_ready() const noexcept { return false; }
+        template <class P>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) const noexcept {
+            WorkflowPromiseBase& p = h.promise();
+            if (p.continuation) return p.continuation;
+            if (p.listener) p.listener->coroutine_done();
+            return std::noop_coroutine();
+        }
+        void await_resume() const noexcept {}
+    };
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    Final final_suspend() const noexcept { return {}; }
+    void unhandled_exception() { error = std::current_exception(); }
+
+    template <class Op>
+    Op&& await_transform(Op&& op);
+};
+
+template <class T>
+struct WorkflowPromise : WorkflowPromiseBase {
+    std::optional<T> value;
+    Workflow<T> get_return_object();
+    template <class U>
+    void return_value(U&& v) {
+        value.emplace(std::forward<U>(v));
+    }
+};
+template <>
+struct WorkflowPromise<void> : WorkflowPromiseBase {
+    Workflow<void> get_return_object();
+    void return_void() {}
+};
+
+template <class W>
+struct is_workflow : std::false_type {};
+template <class T>
+struct is_workflow<Workflow<T>> : std::true_type {};
+
+template <class A>
+concept SafeParameter = !std::is_reference_v<A> || std::is_same_v<A, Context&>;
+
+}  // namespace detail
+
+/// Coroutine of a workflow, or of a part of one; lazy, move-only, awaited once.
+template <class T>
+class [[nodiscard]] Workflow {
+public:
+    using promise_type = detail::WorkflowPromise<T>;
+    using value_type = T;
+
+    explicit Workflow(std::coroutine_handle<promise_type> h) : handle_(h) {}
+    Workflow(Workflow&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+    Workflow(const Workflow&) = delete;
+    Workflow& operator=(Workflow&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    ~Workflow() {
+        if (handle_) handle_.destroy();
+    }
+
+    bool await_ready() const noexcept { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) {
+        handle_.promise().continuation = caller;
+        return handle_;
+    }
+    T await_resume() {
+        if (handle_.promise().error) std::rethrow_exception(handle_.promise().error);
+        if constexpr (!std::is_void_v<T>) return std::move(*handle_.promise().value);
+    }
+
+    void bind(detail::Scope& scope) { handle_.promise().scope = &scope; }
+    std::coroutine_handle<promise_type> handle() const { return handle_; }
+
+private:
+    std::coroutine_handle<promise_type> handle_;
+};
+
+template <class T>
+Workflow<T> detail::WorkflowPromise<T>::get_return_object() {
+    return Workflow<T>{std::coroutine_handle<WorkflowPromise>::from_promise(*this)};
+}
+inline Workflow<void> detail::WorkflowPromise<void>::get_return_object() {
+    return Workflow<void>{std::coroutine_handle<WorkflowPromise>::from_promise(*this)};
+}
+
+namespace detail {
+
+/// The same operation, but a failure is a value (ctx.outcome).
+template <class Op>
+class [[nodiscard]] Attempted {
+public:
+    using R = decltype(std::declval<Op&>().await_resume());
+    static_assert(!std::is_void_v<R>, "pawl: outcome() needs an operation with a result; return true from the step");
+
+    explicit Attempted(Op&& op) : op_(std::move(op)) {}
+    bool await_ready() const noexcept { return false; }
+    auto await_suspend(std::coroutine_handle<> waiter) { return op_.await_suspend(waiter); }
+    Outcome<R> await_resume() {
+        Outcome<R> outcome;
+        try {
+            outcome.value.emplace(op_.await_resume());
+        } catch (const StepFailed& e) {
+            outcome.error = e.why();
+            outcome.error_class = e.cls;
+            outcome.code = e.code;
+        }
+        return outcome;
+    }
+    void bind(Scope& scope) { op_.bind(scope); }
+    Op& inner() { return op_; }
+
+private:
+    Op op_;
+};
+
+template <class T>
+struct is_attempted : std::false_type {};
+template <class Op>
+struct is_attempted<Attempted<Op>> : std::true_type {};
+
+template <class Op>
+inline constexpr bool is_operation =
+    std::is_base_of_v<OpBase, Op> || is_workflow<Op>::value || is_attempted<Op>::value;
+
+template <class Op>
+Op&& WorkflowPromiseBase::await_transform(Op&& op) {
+    static_assert(!std::is_lvalue_reference_v<Op>, "pawl: an operation is awaited once: co_await std::move(operation)");
+    static_assert(is_operation<std::remove_cvref_t<Op>>,
+                  "pawl: a workflow may only await operations of its Context and other workflows; do other waiting "
+                  "inside a step");
+    if constexpr (is_operation<std::remove_cvref_t<Op>>) op.bind(*scope);
+    return std::forward<Op>(op);
+}
+
+/// Base of all: several branches, each a scope of its own, numbered by argument. Not journaled itself.
+class Group : public OpBase {
+public:
+    Group(Context& ctx, std::string_view group_name) : OpBase(ctx, OpKind::group, group_name) {}
+    Group(Group&&) noexcept = default;
+    void begin() override;
+    /// A branch has ended. The first failure abandons the others; the group ends when none is left.
+    void branch_done(bool branch_failed, const OpBase* op, std::exception_ptr error);
+    /// Called when an abandoned operation is done.
+    void check_drained();
+
+protected:
+    virtual std::size_t size() const = 0;
+    virtual void launch(std::size_t i, Scope& scope) = 0;
+
+    void launch_op(OpBase& op, Scope& scope);
+    template <class Branch>
+    void launch_branch(Branch& branch, std::size_t i, Scope& branch_scope, bool failure_is_value_here = false);
+
+    std::exception_ptr failure_;
+
+private:
+    struct BranchListener final : DoneListener {
+        Group* group = nullptr;
+        WorkflowPromiseBase* promise = nullptr;
+        bool failure_is_value = false;
+        void coroutine_done() override;
+    };
+    void launch_workflow(WorkflowPromiseBase& promise, std::coroutine_handle<> handle, std::size_t i, bool as_value);
+
+    std::vector<Scope> scopes_;
+    std::vector<BranchListener> listeners_;
+    std::size_t left_ = 0;
+};
+
+template <class Branch>
+void Group::launch_branch(Branch& branch, std::size_t i, Scope& branch_scope, bool failure_is_value_here) {
+    branch.bind(branch_scope);
+    if constexpr (is_attempted<Branch>::value) {
+        launch_branch(branch.inner(), i, branch_scope, true);
+    } else if constexpr (is_workflow<Branch>::value) {
+        launch_workflow(branch.handle().promise(), branch.handle(), i, failure_is_value_here);
+    } else {
+        branch.failure_is_value = failure_is_value_here;
+        launch_op(branch, branch_scope);
+    }
+}
+
+template <class Op>
+using branch_result = std::conditional_t<std::is_void_v<decltype(std::declval<Op&>().await_resume())>, std::monostate,
+                                         decltype(std::declval<Op&>().await_resume())>;
+template <class Op>
+branch_result<Op> take_branch(Op& op) {
+    if constexpr (std::is_void_v<decltype(op.await_resume())>) {
+        op.await_resume();
+        return {};
+    } else {
+        return op.await_resume();
+    }
+}
+
+template <class... Ops>
+class [[nodiscard]] All final : public Group {
+public:
+    All(Context& ctx, Ops&&... ops) : Group(ctx, "all"), branches_(std::move(ops)...) {}
+    std::tuple<branch_result<Ops>...> await_resume() {
+        if (failure_) std::rethrow_exception(failure_);
+        return std::apply([](auto&... b) { return std::tuple<branch_result<Ops>...>{take_branch(b)...}; }, branches_);
+    }
+
+private:
+    std::size_t size() const override { return sizeof...(Ops); }
+    void launch(std::size_t i, Scope& branch_scope) override {
+        std::size_t k = 0;
+        std::apply([&](auto&... b) { ((k++ == i ? launch_branch(b, i, branch_scope) : void()), ...); }, branches_);
+    }
+    std::tuple<Ops...> branches_;
+};
+
+template <class Op>
+class [[nodiscard]] AllOf final : public Group {
+public:
+    AllOf(Context& ctx, std::vector<Op>&& ops) : Group(ctx, "all"), branches_(std::move(ops)) {}
+    auto await_resume() {
+        if (failure_) std::rethrow_exception(failure_);
+        if constexpr (std::is_void_v<decltype(std::declval<Op&>().await_resume())>) {
+            for (Op& b : branches_) b.await_resume();
+        } else {
+            std::vector<decltype(std::declval<Op&>().await_resume())> results;
+            results.reserve(branches_.size());
+            for (Op& b : branches_) results.push_back(b.await_resume());
+            return results;
+        }
+    }
+
+private:
+    std::size_t size() const override { return branches_.size(); }
+    void launch(std::size_t i, Scope& branch_scope) override { launch_branch(branches_[i], i, branch_scope); }
+    std::vector<Op> branches_;
+};
+
+}  // namespace detail
+
+/// One task's door to the world. Lives as long as the task's coroutine; used on the loop thread only, between awaits.
+class Context {
+public:
+    explicit Context(detail::Execution& execution) : execution_(&execution) {}
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    /// A journaled step: `f(args...)`, args are copied as std::thread does. Awaiting it gives what f returned, or
+    /// throws StepFailed. A step whose result is recorded is never executed again in this task.
+    template <class F, class... A>
+    auto step(std::string_view name, F&& f, A&&... args) {
+        static_assert(StepFn<F>,
+                      "pawl: g++ 12 would destroy the captures of this closure twice: capture by reference, pass "
+                      "arguments, or name the closure on the line before");
+        static_assert((StepArg<A> && ...), "pawl: g++ 12 would destroy this aggregate twice: name it on the line before");
+        using Raw = decltype(detail::call(std::declval<const Attempt&>(), std::declval<std::decay_t<F>&>(),
+                                          std::declval<std::decay_t<A>&>()...));
+        using R = typename detail::stored<Raw>::type;
+        return Step<R, std::decay_t<F>, std::decay_t<A>...>(*this, name, std::forward<F>(f), std::forward<A>(args)...);
+    }
+
+    /// Waits durably; while the task waits only, it holds no worker and no memory but its row.
+    Sleep sleep(Duration d) { return Sleep(*this, d); }
+
+    /// All branches at once: steps, sleeps, workflows, other groups. Gives a tuple (std::monostate for void). The first
+    /// failure stops the others, waits for them, and is thrown.
+    template <class... Ops>
+        requires(sizeof...(Ops) > 1 && (detail::is_operation<std::remove_cvref_t<Ops>> && ...))
+    auto all(Ops&&... ops) {
+        return detail::All<std::remove_cvref_t<Ops>...>(*this, std::move(ops)...);
+    }
+    template <class Op>
+    auto all(std::vector<Op> ops) {
+        return detail::AllOf<Op>(*this, std::move(ops));
+    }
+
+    /// The operation's failure as a value, for when handling it needs co_await (not allowed in catch).
+    template <class Op>
+    auto outcome(Op&& op) {
+        static_assert(!std::is_lvalue_reference_v<Op>, "pawl: an operation is awaited once: std::move it");
+        return detail::Attempted<std::remove_cvref_t<Op>>(std::move(op));
+    }
+
+    /// The time of the last thing the code observed: the same in every replay.
+    TimePoint now() const;
+    /// Chance, seeded by the task's id: the same in every replay.
+    std::uint64_t random();
+    /// A version 4 UUID from random().
+    std::string uuid();
+    /// A line in the structured log, with the task's id; silent in a replay.
+    void log(std::string_view text);
+
+    /// The task's deadline, if it has one.
+    std::optional<TimePoint> deadline() const;
+    /// Public id: `t_...`.
+    std::string task_id() const;
+
+    detail::Execution& execution() { return *execution_; }
+
+private:
+    detail::Execution* execution_;
+};
+
+}  // namespace pawl
+
+template <class T, class... Args>
+struct std::coroutine_traits<pawl::Workflow<T>, Args...> {
+    static_assert((pawl::detail::SafeParameter<Args> && ...),
+                  "pawl: a workflow is a function that takes Context& and values: other references, and the captures "
+                  "of a lambda, may be gone when it resumes");
+    using promise_type = pawl::detail::WorkflowPromise<T>;
+};

@@ -1,0 +1,68 @@
+// Limits and defaults of the engine (docs/concepts.md). Configuration may change those marked so; sizes are bytes.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pawl::core::limits {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kib = 1024;
+constexpr std::size_t mib = 1024 * kib;
+
+// ---- content (configurable, except the depth: every reader must accept what any writer stored) -------------------
+constexpr std::size_t input_bytes_max = 1 * mib;
+constexpr std::size_t result_bytes_max = 1 * mib;
+constexpr std::size_t signal_bytes_max = 256 * kib;
+constexpr std::size_t error_bytes_max = 16 * kib;
+constexpr std::size_t batch_bytes_max = 4 * mib;
+constexpr std::size_t journal_bytes_max = 1024 * mib;  ///< of one task; then paused(budget)
+constexpr std::size_t artifact_row_bytes = 256 * kib;
+constexpr int json_depth_max = 64;
+
+// ---- names -------------------------------------------------------------------------------------------------------
+constexpr std::size_t type_bytes_max = 128;
+constexpr std::size_t queue_bytes_max = 128;
+constexpr std::size_t namespace_bytes_max = 128;
+constexpr std::size_t step_name_bytes_max = 256;
+constexpr std::size_t key_bytes_max = 255;  ///< idempotency, flow-control key and request id; at least 1
+constexpr std::size_t tag_bytes_max = 128;
+constexpr std::size_t tags_max = 32;
+
+// ---- submit ------------------------------------------------------------------------------------------------------
+constexpr int priority_min = -100;
+constexpr int priority_max = 100;
+constexpr int attempts_max = 1'000;        ///< 0 = no limit, which needs a deadline
+constexpr Micros delay_max = 24h * 3'652;  ///< ten years
+constexpr Micros limit_length_max =
+    24h * 3'652;                    ///< of deadline, queue_timeout and every other limit given as a length
+constexpr Micros aging_step = 60s;  ///< age that weighs as much as one level of priority (configurable)
+
+// ---- keeping (configurable) --------------------------------------------------------------------------------------
+constexpr Micros key_life = 24h * 7;    ///< of an idempotency key, from the end of its task
+constexpr Micros retention = 24h * 30;  ///< of a final task; never less than its key's life
+
+// ---- retry -------------------------------------------------------------------------------------------------------
+constexpr int attempts_default = 5;
+constexpr Micros retry_after_max = 10min;  ///< a longer Retry-After of a server counts as this
+
+// ---- time --------------------------------------------------------------------------------------------------------
+constexpr Micros step_timeout = 60s;
+constexpr Micros model_call_timeout = 300s;
+constexpr Micros model_idle = 60s;
+constexpr Micros approval_timeout = 24h;
+constexpr Micros agent_active_time = 1h;
+constexpr Micros stop_grace = 10s;    ///< between the stop token and the hard stop
+constexpr Micros hard_stop = 5s;      ///< a tool is dead within this after the hard stop
+constexpr Micros undo_limit = 24h;    ///< of all compensations of one end of task, then paused(exhausted)
+constexpr Micros lease_length = 15s;  ///< PostgreSQL
+constexpr Micros lease_renewal = 5s;
+
+// ---- poison ------------------------------------------------------------------------------------------------------
+constexpr int suspect_crashes = 2;  ///< from here on a task runs with no other suspect beside it
+constexpr int poison_crashes = 5;   ///< deaths while alone, then paused(poison)
+
+}  // namespace pawl::core::limits

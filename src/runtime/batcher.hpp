@@ -1,0 +1,113 @@
+// Group commit: commands gather while the former batch is in flush, then go together. A passive object: StoreThread
+// turns its handle, and so does the simulated loop.
+#pragma once
+
+#include "core/guards.hpp"
+#include "core/store.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace pawl::runtime {
+
+/// Called on the loop thread. The command comes back so that its buffers can be taken again.
+using Answered = std::function<void(core::Command&, Result<core::Answer>)>;
+
+struct Item {
+    core::Command command;
+    Answered done;
+    bool from_worker = false;  ///< kept and repeated when the disk is full; a client's is refused
+};
+
+/// What one batch came to; goes to the loop thread as one post.
+struct BatchOutcome {
+    std::vector<Item> items;
+    std::vector<core::Reply> replies;  ///< one for each item
+    std::vector<core::Notice> notices;
+    core::Instant now{};
+    core::Micros boot_at_now{};
+    std::optional<core::Instant> next_due;
+    std::optional<core::WallInstant> next_deadline;
+    std::int64_t last_seq = 0;
+};
+
+class Batcher {
+public:
+    struct Limits {
+        std::size_t items_max = 65'536;
+        std::size_t bytes_max = 64u << 20;
+    };
+
+    explicit Batcher(const core::Clock& clock) : Batcher(clock, Limits{}) {}
+    Batcher(const core::Clock& clock, Limits limits) : clock_(clock), limits_(limits) {}
+
+    /// From the loop thread and workers: never blocks, never refuses (they are bounded by slots and connections).
+    void push(Item item);
+    /// From other threads: waits for room. False when the batcher was stopped.
+    bool push_blocking(Item item);
+
+    /// What the standing claim takes: whenever a batch goes, it also claims for the free slots, so that claiming
+    /// needs no command, no poll and no further flush.
+    void set_claim(core::Claim claim, Answered claimed);
+    void add_slots(int n);
+    int free_slots() const { return slots_.load(); }
+
+    /// Waits until there is something to do or stop() was called; then the batch, perhaps empty after a kick.
+    std::vector<Item> wait_and_take();
+    /// The same without waiting.
+    std::vector<Item> take();
+    bool has_work() const;
+    /// Makes the next wait_and_take return, even with an empty batch.
+    void kick();
+    void stop();
+    bool stopped() const { return stopped_; }
+
+    /// Puts items back in front (disk full).
+    void put_back(std::vector<Item> items);
+    /// What the claim of this batch left unused goes back to the free slots. Called after apply.
+    void settle_claim(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
+
+    const core::Clock& clock() const { return clock_; }
+
+private:
+    std::vector<Item> take_locked();
+    static std::size_t size_of(const core::Command& command);
+
+    const core::Clock& clock_;
+    const Limits limits_;
+    mutable std::mutex mutex_;
+    std::condition_variable work_, room_;
+    std::vector<Item> queue_;
+    std::size_t bytes_ = 0;
+    bool kicked_ = false;
+    std::atomic<bool> stopped_{false};
+    std::optional<core::Claim> claim_;
+    Answered claimed_;
+    std::atomic<int> slots_{0};
+};
+
+/// Where batches' outcomes go; both called on the loop thread.
+class BatchSink {
+public:
+    virtual ~BatchSink() = default;
+    /// Claims and reads that may be delivered before the flush.
+    virtual void on_early(std::vector<Item> items, std::vector<core::Reply> replies, core::Instant now,
+                          core::Micros boot_at_now) = 0;
+    virtual void on_batch(BatchOutcome outcome) = 0;
+};
+
+/// Takes the early replies out of `outcome`; nothing when there are none.
+std::optional<BatchOutcome> split_early(BatchOutcome& outcome);
+
+/// One turn: apply, early replies, flush, the rest. `deliver` gets what the loop thread must see, in order.
+/// With Guards::flush off the answers go out before the flush: the mutation that simulation must catch.
+template <class Guards>
+Result<void> run_batch(core::Store& store, Batcher& batcher, std::vector<Item> items,
+                       const std::function<void(BatchOutcome, bool early)>& deliver, std::vector<Item>& failed);
+
+}  // namespace pawl::runtime
