@@ -6,18 +6,23 @@
 
 namespace pawl::server {
 
-DirectPort::DirectPort(std::unique_ptr<core::Store> store, const core::Clock& clock, core::Random& random,
-                       std::string name)
-    : store_(std::move(store)), clock_(&clock), random_(&random), name_(std::move(name)) {
-    PAWL_ASSERT(store_ != nullptr);
+DirectPort::DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader,
+                       const core::Clock& clock, core::Random& random, std::string name)
+    : store_(std::move(store)),
+      reader_(std::move(reader)),
+      clock_(&clock),
+      random_(&random),
+      name_(std::move(name)) {
+    PAWL_ASSERT((store_ != nullptr) != (reader_ != nullptr));
 }
 
 DirectPort::~DirectPort() {
     // A close that fails leaves the end marked as unclean, which is the truth; there is nobody left to tell.
-    if (!broken_) static_cast<void>(store_->close());
+    if (store_ && !broken_) static_cast<void>(store_->close());
 }
 
 Result<std::vector<Result<core::Answer>>> DirectPort::apply(const std::vector<core::Command>& commands) {
+    if (!store_) return Error{Errc::refused, name_ + " was opened for reading only"};
     auto applied = store_->apply(commands);
     if (!applied) return applied.error();
     if (auto flushed = store_->flush(); !flushed) return flushed.error();
@@ -42,7 +47,7 @@ void DirectPort::send(std::vector<core::Command> commands,
 }
 
 void DirectPort::read(std::function<void(core::Reader&)> work, std::function<void()> done) {
-    work(*store_);
+    work(store_ ? static_cast<core::Reader&>(*store_) : *reader_);
     done();
 }
 

@@ -1,4 +1,4 @@
-// The port of a process that holds the file itself and runs no worker: every command is applied and flushed at once.
+// The port of a process that runs no worker: every command is applied and flushed at once.
 #pragma once
 
 #include "server/port.hpp"
@@ -7,8 +7,10 @@ namespace pawl::server {
 
 class DirectPort final : public Port {
 public:
-    /// `clock` and `random` must outlive the port. `name` is what people call the store (its path).
-    DirectPort(std::unique_ptr<core::Store> store, const core::Clock& clock, core::Random& random, std::string name);
+    /// Exactly one of `store` and `reader`: with a reader alone every command is refused. `clock` and `random` must
+    /// outlive the port. `name` is what people call the store (its path).
+    DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader, const core::Clock& clock,
+               core::Random& random, std::string name);
     /// Closes the store, as clean unless a write failed.
     ~DirectPort() override;
 
@@ -29,6 +31,7 @@ private:
     Result<std::vector<Result<core::Answer>>> apply(const std::vector<core::Command>& commands);
 
     std::unique_ptr<core::Store> store_;
+    std::unique_ptr<core::Reader> reader_;
     const core::Clock* clock_;
     core::Random* random_;
     std::string name_;
