@@ -61,9 +61,15 @@ Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const 
     return held;
 }
 
+// The socket goes first: whoever comes after takes the lock and makes it anew.
+void HeldFile::close_store() {
+    if (!socket_.empty()) ::unlink(std::exchange(socket_, {}).c_str());
+    holder_->close_store();
+}
+
 HeldFile::~HeldFile() {
-    if (!socket_.empty()) ::unlink(socket_.c_str());
     if (!holder_) return;
+    close_store();
     holder_->close();
     server_.reset();
     router_.reset();

@@ -47,6 +47,8 @@ public:
     /// Closes the store and stops every thread; the loop does not run afterwards, its objects still exist. Once, not
     /// from the loop thread; also by the destructor.
     void close();
+    /// Writes what is queued, closes the store. Once, not from the loop thread; close() does it too.
+    void close_store() { store_thread_.reset(); }
     /// Claims nothing more, hands back what is held, then calls `done` on the loop. Any thread.
     void drain(std::function<void()> done);
 
