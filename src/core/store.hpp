@@ -42,7 +42,7 @@ struct Applied {
     std::optional<Instant> next_due;          ///< store time of the next due row
     std::optional<WallInstant> next_deadline; ///< wall time of the next deadline of any task that is not final
     std::int64_t last_seq = 0;                ///< newest entry of the feed
-    bool more_ready = false;                  ///< ready tasks remained that the batch's claims could have served
+    bool more_ready = false;                  ///< a Claim like one seen since the open would get a task now
 };
 
 struct ListFilter {
@@ -86,6 +86,12 @@ public:
     virtual Result<std::vector<QueueStatus>> queues() = 0;
     /// Counts by state, in the order of TaskState.
     virtual Result<std::vector<std::int64_t>> counts() = 0;
+
+    /// A consistent copy of the store while it is in use. Long: a reader on a thread of its own holds nobody up.
+    /// Errors: refused when the file exists.
+    virtual Result<void> backup(const std::string& file) = 0;
+    /// Deep check of the store; the findings, empty = sound. Long, too.
+    virtual Result<std::vector<std::string>> check() = 0;
 };
 
 /// The only door to durable state.
@@ -116,11 +122,6 @@ public:
 
     /// Marks the end as clean. Nothing may be applied afterwards.
     virtual Result<void> close() = 0;
-
-    /// A consistent copy of the store while it is in use. Errors: refused when the file exists.
-    virtual Result<void> backup(const std::string& file) = 0;
-    /// Deep check of the file; the findings, empty = sound.
-    virtual Result<std::vector<std::string>> check() = 0;
 };
 
 }  // namespace pawl::core

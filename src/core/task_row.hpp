@@ -50,6 +50,7 @@ struct TaskRow {
     LaneKey lane;
     TaskState state = TaskState::pending;
     Reason reason = Reason::queued;
+    Reason reason_before = Reason::none;     ///< paused: what it waited for, which counts again after the resume
 
     int priority = 0;
     std::int64_t sort_key = 0;               ///< first_ready_at - priority x aging step, microseconds; never changed later

@@ -216,8 +216,8 @@ TEST(CanonicalJson, NumbersTooSmallAreZeroAndNumbersTooLargeAreRefused) {
     EXPECT_EQ(canonical("0." + std::string(500, '0') + "1e501"), "1");
     EXPECT_EQ(canonical("1" + std::string(500, '0') + "e-500"), "1");
     EXPECT_EQ(canonical("3e-324"), "5e-324");
-    for (const std::string& text :
-         {"1e400", "-1e400", "1.7976931348623159e308", "1e99999999999999999999999", "0.0000000000000000001e400"}) {
+    for (const std::string& text : std::vector<std::string>{"1e400", "-1e400", "1.7976931348623159e308",
+                                                            "1e99999999999999999999999", "0.0000000000000000001e400"}) {
         EXPECT_NE(refusal("[" + text + "]").find("at byte 1: a number beyond 1.797"), std::string::npos) << text;
     }
     refusal("1" + std::string(400, '0') + ".0");

@@ -1,0 +1,49 @@
+#include "core/journal_facts.hpp"
+
+namespace pawl::core {
+
+void JournalFacts::see(const EntryHead& entry) {
+    switch (entry.kind) {
+        case EntryKind::step_unknown:
+            unknown_[entry.path] = entry.number;
+            return;
+        case EntryKind::claimed:
+            end_no_ = 0;
+            failed_path_.clear();
+            return;
+        case EntryKind::ending:
+            if (end_no_ == 0) end_no_ = entry.no;
+            return;
+        case EntryKind::failed:
+        case EntryKind::cancelled:
+            if (end_no_ == 0) end_no_ = entry.no;
+            if (entry.kind == EntryKind::failed) failed_path_ = entry.path;
+            return;
+        case EntryKind::reopened:
+            voided_.emplace_back(static_cast<int>(entry.number), entry.no);
+            end_no_ = 0;
+            failed_path_.clear();
+            return;
+        case EntryKind::step_failed:
+            failures_[entry.path] = entry.no;
+            break;
+        default:
+            break;
+    }
+    if (is_operation(entry.kind)) unknown_.erase(entry.path);
+}
+
+std::vector<JournalFacts::Step> JournalFacts::unknown_steps() const {
+    std::vector<Step> steps;
+    for (const auto& [path, attempt] : unknown_)
+        steps.push_back({path, attempt});
+    return steps;
+}
+
+JournalFacts::Voided JournalFacts::voided_by_retry() const {
+    const auto failure = failed_path_.empty() ? failures_.end() : failures_.find(failed_path_);
+    if (failure != failures_.end()) return {failure->second, failed_path_};
+    return {end_no_, failed_path_};
+}
+
+}  // namespace pawl::core

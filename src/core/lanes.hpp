@@ -1,0 +1,155 @@
+// Who is next: the heads of the lanes, in memory, so that a claim costs the same with a thousand or a million queued.
+#pragma once
+
+#include "core/tables.hpp"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <queue>
+#include <set>
+#include <vector>
+
+namespace pawl::core {
+
+/// The first ready rows of one lane, in order; the rest is in the tables.
+class ReadyWindow {
+public:
+    static constexpr std::size_t rows_max = 512;
+
+    bool empty() const { return rows_.empty(); }
+    const Head& front() const { return rows_.front(); }
+    void add(const Head& head);
+    void remove(const Head& head);
+    /// It ran empty, and there may be more in the tables.
+    bool needs_refill() const { return rows_.empty() && !complete_; }
+    void refill(const std::vector<Head>& rows, bool complete);
+
+private:
+    std::deque<Head> rows_;
+    bool complete_ = false;  // no ready row lies beyond the last one here
+};
+
+/// Lanes, the queues' limits and counts, and the order of claims.
+///
+/// Lanes that differ only in their flow-control key form a group; a claim looks at the groups that it may serve and at
+/// nothing else, so lanes without a worker, paused or at their limit cost nothing.
+class Lanes {
+public:
+    /// Reads a lane's first ready rows from the tables, whatever is still unwritten included.
+    using Refill = std::function<std::vector<Head>(LaneId, int rows_max)>;
+
+    Lanes(Tables& tables, Refill refill) : tables_(tables), refill_(std::move(refill)) {}
+
+    /// Reads lanes, suspects and queue settings.
+    void load();
+    /// Forgets all but the kinds of claimers.
+    void forget();
+
+    /// The lane of that key; made when it is new.
+    LaneId id_of(const LaneKey& key);
+    const LaneKey& key_of(LaneId id) const;
+
+    // ---- rows come and go
+    void add(LaneId lane, const Head& head);
+    void remove(LaneId lane, const Head& head);
+    void add_suspect(LaneId lane, const Head& head) { suspects_.emplace(head, lane); }
+    void remove_suspect(LaneId lane, const Head& head) { suspects_.erase({head, lane}); }
+    void count_running(LaneId lane, int change);
+    void count_pending(LaneId lane, int change);
+    /// A running suspect that has not yet shown that it lives: no other may start beside it.
+    void count_at_risk(int change) { at_risk_ += change; }
+
+    // ---- queues
+    QueueSettings queue(const QueueKey& key) const;
+    /// Requires that the tables know every row.
+    void set_queue(const QueueKey& key, const QueueSettings& settings);
+    bool is_full(const QueueKey& key) const;
+
+    // ---- claims
+    struct Pick {
+        TaskRef ref = 0;
+        int version = 1;  ///< of the served type that takes it
+    };
+    /// What one kind of claimer may take; kept, since claimers ask again and again.
+    struct Plan {
+        std::vector<ServedType> types;
+        std::vector<std::string> queues;
+        struct Part {
+            std::size_t group = 0;
+            int version = 1;
+        };
+        std::vector<Part> parts;
+        std::size_t groups_seen = 0;
+    };
+    Plan& plan(const Claim& claim);
+    /// The best rows one after the other; each pick must be claimed before the next is asked for.
+    class Picker {
+    public:
+        Picker(Lanes& lanes, Plan& plan);
+        std::optional<Pick> next();
+
+    private:
+        struct Candidate {
+            Head head;
+            std::size_t part = 0;
+            bool operator>(const Candidate& other) const { return head > other.head; }
+        };
+        void offer(std::size_t part);
+
+        Lanes& lanes_;
+        Plan& plan_;
+        std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> candidates_;
+        std::optional<std::size_t> taken_;  // the part of the last pick, to be offered again
+    };
+    /// Some kind of claimer seen so far could take something now.
+    bool more_ready();
+
+private:
+    struct Queue {
+        QueueKey key;
+        QueueSettings settings;
+        int running = 0;
+        std::optional<std::int64_t> pending;  // counted while there is a depth_max
+        bool is_open() const { return !settings.paused && (settings.concurrency == 0 || running < settings.concurrency); }
+    };
+    struct Group {
+        LaneKey key;  // its flow-control key is left empty
+        std::size_t queue = 0;
+        std::set<std::pair<Head, LaneId>> heads;  // of its lanes with a known head
+        std::set<LaneId> to_refill;
+    };
+    struct Lane {
+        LaneKey key;
+        std::size_t group = 0;
+        ReadyWindow window;
+    };
+
+    Lane& lane(LaneId id);
+    const Lane& lane(LaneId id) const;
+    void admit(LaneId id, const LaneKey& key);
+    std::size_t queue_index(const QueueKey& key);
+    std::size_t group_index(const LaneKey& key);
+    Queue& queue_of(LaneId id) { return queues_[groups_[lane(id).group].queue]; }
+    void extend(Plan& plan) const;
+    /// The best head of a group, or nothing when it is empty, paused or at its limit.
+    std::optional<Head> best(std::size_t group);
+    std::optional<std::pair<Head, Pick>> best_suspect(const Plan& plan) const;
+    void count_rows(Queue& queue);
+    template <class Change>
+    void change_window(LaneId id, Change&& change);
+
+    Tables& tables_;
+    Refill refill_;
+    std::vector<Lane> lanes_;  // by id - 1
+    std::map<LaneKey, LaneId> ids_;
+    std::deque<Group> groups_;
+    std::map<LaneKey, std::size_t> group_ids_;
+    std::deque<Queue> queues_;
+    std::map<QueueKey, std::size_t> queue_ids_;
+    std::set<std::pair<Head, LaneId>> suspects_;
+    int at_risk_ = 0;
+    std::deque<Plan> plans_;
+};
+
+}  // namespace pawl::core

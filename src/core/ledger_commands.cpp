@@ -1,0 +1,241 @@
+// The ledger's commands, one function each.
+#include "core/assert.hpp"
+#include "core/ledger_parts.hpp"
+#include "core/limits.hpp"
+#include "core/poison.hpp"
+#include "core/sha256.hpp"
+
+namespace pawl::core {
+namespace {
+
+constexpr Micros unclean_time = std::chrono::minutes(1);
+constexpr std::size_t definitions_kept = 64;
+
+Reply refused(Errc code, std::string message) { return {Error{code, std::move(message)}, false}; }
+
+template <class T>
+Reply reply(Result<T> result, bool early = false) {
+    if (!result) return {result.error(), false};
+    return {Answer{std::move(*result)}, early};
+}
+
+std::string text_of(const TaskId& id) { return to_string(id); }
+
+}  // namespace
+
+// ---- submit ------------------------------------------------------------------------------------------------------
+
+Error LedgerBase::reused_key(const Submit& command, const TaskRow& first) const {
+    return {Errc::idempotency_key_reused,
+            "submit " + text_of(command.id) + ": key \"" + command.key + "\" belongs to " + text_of(first.id) +
+                ", which has other input; nothing was stored; use a new key for new input"};
+}
+
+// An earlier submit holds the key. Nothing when its task is to be replaced.
+std::optional<Reply> LedgerBase::submit_to_existing(const Submit& command, const KeyRow& key) {
+    Cached* first = fetch(key.task);
+    if (!first) {
+        PAWL_ASSERT(tables_.failure());  // a task outlives its key
+        return Reply{*tables_.failure(), false};
+    }
+    if (command.on_existing == OnExisting::replace) return std::nullopt;
+    if (key.fingerprint != command.fingerprint) return Reply{reused_key(command, first->row), false};
+    if (command.on_existing == OnExisting::reject) {
+        return refused(Errc::key_exists, "submit " + text_of(command.id) + ": key \"" + command.key + "\" belongs to " +
+                                             text_of(first->row.id) + "; nothing was stored");
+    }
+    const bool has_failed = first->row.state == TaskState::failed || first->row.state == TaskState::cancelled;
+    if (command.on_existing == OnExisting::retry_if_failed && has_failed) {
+        Operate retry;
+        retry.verb = Operate::Verb::retry;
+        retry.id = first->row.id;
+        retry.who = "a submit with its key";
+        if (const auto* length = std::get_if<Micros>(&command.deadline)) retry.deadline = *length;
+        const Result<Operated> retried = operate_on(*first, retry);
+        if (!retried) return Reply{retried.error(), false};
+    }
+    return reply<Submitted>(Submitted{first->row.ref, first->row.id, true, first->row.state});
+}
+
+Reply LedgerBase::run(const Submit& command) {
+    const KeyName name{command.lane.space, command.lane.type, command.key};
+    TaskRef replaced = 0;
+    if (!command.key.empty()) {
+        const std::optional<KeyRow> key = tables_.key(name);
+        if (key && (!key->expires || *key->expires > now_)) {
+            if (std::optional<Reply> answer = submit_to_existing(command, *key)) return std::move(*answer);
+            replaced = key->task;
+        }
+    }
+    // The same id again is the same submit: its first answer was lost on the way.
+    if (const TaskRef known = find(command.id)) {
+        const Cached* first = fetch(known);
+        if (!first) return {*tables_.failure(), false};
+        return reply<Submitted>(Submitted{known, command.id, true, first->row.state});
+    }
+    if (lanes_.is_full({command.lane.space, command.lane.queue})) {
+        return refused(Errc::queue_full, "submit " + text_of(command.id) + ": queue \"" + command.lane.queue +
+                                             "\" is at its maximum depth; nothing was stored; try again later");
+    }
+    std::optional<Hash> definition;
+    if (!command.definition.empty()) definition = sha256(command.definition);
+    Result<TaskRow> row = transition::submit(stage(), command, ref_ + 1, definition);
+    if (!row) return {row.error(), false};
+    ++ref_;
+
+    if (replaced != 0) {
+        Cached& old = *fetch(replaced);
+        Operate cancel;
+        cancel.id = old.row.id;
+        cancel.who = "a submit that took its key, " + text_of(command.id);
+        if (!is_final(old.row.state)) (void)operate_on(old, cancel);
+    }
+    if (definition) tables_.add_blob(command.lane.space, *definition, command.definition);
+    if (!command.tags.empty()) tables_.add_tags(ref_, command.tags);
+    if (!command.key.empty()) tables_.put_key(name, {ref_, command.fingerprint, std::nullopt});
+    insert(std::move(*row));
+    return reply<Submitted>(Submitted{ref_, command.id, false, TaskState::pending});
+}
+
+// ---- operate, queues ---------------------------------------------------------------------------------------------
+
+Result<Operated> LedgerBase::operate_on(Cached& cached, const Operate& command) {
+    JournalFacts facts;
+    if (transition::needs_facts(cached.row, command)) {
+        tables_.scan(cached.row.ref, [&](const EntryHead& entry) { facts.see(entry); });
+    }
+    return change(cached, [&](TaskRow& r) { return transition::operate(stage(), r, command, facts); });
+}
+
+Reply LedgerBase::run(const Operate& command) {
+    const TaskRef ref = find(command.id);
+    Cached* cached = ref ? fetch(ref) : nullptr;
+    if (!cached) {
+        return refused(Errc::not_found, "no task " + text_of(command.id) + " in this store; `pawl list` shows all");
+    }
+    if (!command.request_id.empty()) {
+        if (const std::optional<RequestRow> first = tables_.request(ref, command.request_id)) {
+            if (first->verb == command.verb) return reply<Operated>(first->answer);
+            return refused(Errc::bad_input, "request " + command.request_id + " on " + text_of(command.id) +
+                                                " was another verb; nothing was changed; take a new request id");
+        }
+    }
+    const Result<Operated> done = operate_on(*cached, command);
+    if (done && !command.request_id.empty()) {
+        tables_.put_request(ref, command.request_id, {command.verb, *done, now_ + limits::key_life});
+    }
+    return reply(done);
+}
+
+Reply LedgerBase::run(const SetQueue& command) {
+    const QueueKey key{command.space, command.name};
+    QueueSettings settings = lanes_.queue(key);
+    if (command.concurrency) settings.concurrency = *command.concurrency;
+    if (command.depth_max) settings.depth_max = *command.depth_max;
+    if (command.paused) settings.paused = *command.paused;
+    write_back();  // the queue's rows are counted in the tables
+    lanes_.set_queue(key, settings);
+    return reply<QueueSet>(QueueSet{});
+}
+
+// ---- workers -----------------------------------------------------------------------------------------------------
+
+std::string LedgerBase::definition_of(const TaskRow& row) {
+    const std::string name =
+        row.lane.space + '/' + std::string(reinterpret_cast<const char*>(row.definition->data()), row.definition->size());
+    const auto found = definitions_.find(name);
+    if (found != definitions_.end()) return found->second;
+    if (definitions_.size() >= definitions_kept) definitions_.clear();
+    return definitions_[name] = tables_.blob(row.lane.space, *row.definition);
+}
+
+ClaimedTask LedgerBase::claim_one(Cached& cached, int version) {
+    ClaimedTask task;
+    const Fence fence = next_fence();
+    change(cached, [&](TaskRow& r) { transition::claim(stage(), r, fence, version); });
+    task.row = cached.row;
+    if (!cached.is_new) {  // a new row still has to be written, input and all
+        cached.row.input = {};
+        cached.has_input = false;
+    }
+    if (task.row.definition) task.definition = definition_of(task.row);
+    task.fresh = task.row.last_no == 2;  // submitted, claimed
+    if (task.row.reopened > 0) {
+        JournalFacts facts;
+        tables_.scan(task.row.ref, [&](const EntryHead& entry) { facts.see(entry); });
+        task.voided = facts.voided();
+    }
+    return task;
+}
+
+Reply LedgerBase::run(const Claim& command) {
+    Claimed claimed;
+    bool early = !opening_.unclean || now_ - opened_ >= unclean_time;
+    Lanes::Picker picker(lanes_, lanes_.plan(command));
+    while (static_cast<int>(claimed.tasks.size()) < command.tasks_max) {
+        const std::optional<Lanes::Pick> pick = picker.next();
+        if (!pick) break;
+        Cached* cached = fetch(pick->ref, true);
+        if (!cached) {
+            PAWL_ASSERT(tables_.failure());
+            break;
+        }
+        early = early && is_durable(cached);
+        claimed.tasks.push_back(claim_one(*cached, pick->version));
+    }
+    return reply<Claimed>(std::move(claimed), early);
+}
+
+Reply LedgerBase::run(const Record& command) {
+    Cached* cached = fetch(command.task);
+    const bool is_over = cached && is_final(cached->row.state) && command.fence == cached->row.fence;
+    const bool is_held =
+        cached && cached->row.state == TaskState::running && holds(cached->row, command.fence);
+    if (!is_held && !is_over) {
+        return refused(Errc::lease_lost, "record of task " + (cached ? text_of(cached->row.id) : "?") +
+                                             ": a newer claim exists, or it has left its worker; discard what you have");
+    }
+    if (!std::holds_alternative<std::monostate>(command.next)) {
+        return reply(change(*cached, [&](TaskRow& r) { return transition::record(stage(), r, command); }));
+    }
+    // Entries alone leave the row as it is: they cost one insert each and nothing else.
+    const bool was_at_risk = is_at_risk(cached->row);
+    Result<Recorded> recorded = transition::record(stage(), cached->row, command);
+    if (recorded) {
+        cached->changed_in = batch_;
+        if (was_at_risk && !is_at_risk(cached->row)) lanes_.count_at_risk(-1);
+    }
+    return reply(std::move(recorded));
+}
+
+Reply LedgerBase::run(const Load& command) {
+    const Cached* cached = fetch(command.task);
+    if (!cached) return refused(Errc::not_found, "load: no such task in this store");
+    Loaded loaded;
+    loaded.entries = tables_.entries(command.task, {.after_no = command.after_no, .entries_max = command.entries_max});
+    const int newest = loaded.entries.empty() ? command.after_no : loaded.entries.back().no;
+    loaded.end = newest >= cached->row.last_no;
+    return reply<Loaded>(std::move(loaded), is_durable(cached));
+}
+
+// ---- upkeep ------------------------------------------------------------------------------------------------------
+
+Reply LedgerBase::run(const Tick&) { return reply<Ticked>(Ticked{}); }
+
+Reply LedgerBase::run(const Purge& command) {
+    write_back();
+    const std::vector<TaskRef> refs =
+        tables_.purgeable({now_ - command.older_than, now_ - std::max(command.older_than, limits::key_life),
+                           command.tasks_max});
+    for (const TaskRef ref : refs) {
+        const Cached* cached = fetch(ref);
+        if (!cached) break;
+        tables_.erase(cached->row);
+        cache_.erase(ref);
+    }
+    tables_.sweep(now_);
+    tables_.save_marks(marks());
+    return reply<Purged>(Purged{static_cast<int>(refs.size())});
+}
+
+}  // namespace pawl::core

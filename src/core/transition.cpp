@@ -1,0 +1,261 @@
+#include "core/transition.hpp"
+
+#include "core/assert.hpp"
+#include "core/limits.hpp"
+#include "core/poison.hpp"
+#include "core/transition_parts.hpp"
+
+#include <algorithm>
+
+namespace pawl::core::transition {
+namespace {
+
+Error error_about(Errc code, const TaskRow& row, std::string_view verb, std::string_view text) {
+    return {code, std::string(verb) + " " + to_string(row.id) + ": " + std::string(text)};
+}
+
+// While a task is being ended nothing new may start, but what runs may still be recorded: its effect has happened.
+bool starts_something(EntryKind kind) { return kind == EntryKind::step_started || kind == EntryKind::timer_set; }
+
+Result<void> check_against_ending(const TaskRow& row, const Record& command) {
+    if (row.ending == Ending::none) {
+        // A worker may only carry out an end that was asked for; anything else is a bug that must not pass.
+        if (std::holds_alternative<Cancelled>(command.next)) {
+            return error_about(Errc::refused, row, "cancelled", "nobody asked for its end");
+        }
+        return {};
+    }
+    const bool starts = std::any_of(command.entries.begin(), command.entries.end(),
+                                    [](const EntryDraft& e) { return starts_something(e.kind); });
+    const auto* fail = std::get_if<Fail>(&command.next);
+    const bool goes_on = std::holds_alternative<Park>(command.next) || std::holds_alternative<Complete>(command.next) ||
+                         std::holds_alternative<Pause>(command.next) || (fail && fail->reason != Reason::deadline);
+    if (!starts && !goes_on) return {};
+    return error_about(Errc::stopping, row, "record",
+                       "it is being ended (" + std::string(to_string(row.ending)) + "); stop its steps and say so");
+}
+
+std::optional<Instant> wake_instant(const Stage& stage, const Park& park) {
+    std::optional<Instant> due = park.wake_at;
+    if (park.wake_in) {
+        const Instant by_length = stage.now + *park.wake_in;
+        due = due ? std::min(*due, by_length) : by_length;
+    }
+    return due;
+}
+
+void park(const Stage& stage, TaskRow& row, const Park& command) {
+    const std::optional<Instant> due = wake_instant(stage, command);
+    // It lived through a claim up to a wait that it chose: whatever it was suspected of, it was not this.
+    row.crash_count = 0;
+    row.suspect = false;
+    if (row.pause_requested) {
+        move(stage, row, TaskState::paused, Reason::by_operator);
+        row.reason_before = command.reason;
+        row.due = due;
+        row.error = paused_text("by request of an operator");
+        append(stage, row, {.kind = EntryKind::paused, .number = number_of(row.reason), .due = due, .error = row.error});
+        stage.sink.notice(Notice::What::stopped, row);
+        return;
+    }
+    const bool is_retry = command.reason == Reason::retry;
+    move(stage, row, is_retry ? TaskState::pending : TaskState::waiting, command.reason);
+    row.due = due;
+    append(stage, row, {.kind = EntryKind::parked, .number = number_of(command.reason), .due = due});
+}
+
+void complete(const Stage& stage, TaskRow& row, const Complete& command) {
+    append(stage, row, {.kind = EntryKind::completed, .result = command.output});
+    row.output = command.output;
+    make_final(stage, row, TaskState::completed, Reason::none);
+}
+
+void fail_by_code(const Stage& stage, TaskRow& row, const Fail& command) {
+    PAWL_ASSERT(command.reason == Reason::error || command.reason == Reason::deadline ||
+                command.reason == Reason::budget);
+    row.error = encode_failure(command.failure);
+    append(stage, row,
+           {.kind = EntryKind::failed, .number = number_of(command.reason), .path = command.path, .error = row.error});
+    make_final(stage, row, TaskState::failed, command.reason);
+}
+
+void pause(const Stage& stage, TaskRow& row, const Pause& command) {
+    // The request was taken back by a resume before the worker had settled: the task simply goes on.
+    if (command.reason == Reason::by_operator && !row.pause_requested) return hand_back(stage, row);
+    stop_for_a_person(stage, row, command.reason, command.text);
+}
+
+void apply_next(const Stage& stage, TaskRow& row, const Transition& next) {
+    struct Visitor {
+        const Stage& stage;
+        TaskRow& row;
+        void operator()(std::monostate) const {}
+        void operator()(const Park& c) const { park(stage, row, c); }
+        void operator()(const Complete& c) const { complete(stage, row, c); }
+        void operator()(const Fail& c) const {
+            if (row.ending != Ending::none) return finish_ending(stage, row, c.failure.message);
+            fail_by_code(stage, row, c);
+        }
+        void operator()(const Cancelled& c) const { finish_ending(stage, row, c.note); }
+        void operator()(const Pause& c) const { pause(stage, row, c); }
+        void operator()(const HandBack&) const { hand_back(stage, row); }
+    };
+    std::visit(Visitor{stage, row}, next);
+}
+
+}  // namespace
+
+bool is_allowed(TaskState from, TaskState to) {
+    switch (from) {
+        case TaskState::pending:
+            return to != TaskState::waiting && to != TaskState::completed;
+        case TaskState::running:
+            return to != TaskState::running;
+        case TaskState::waiting:
+            return to == TaskState::pending || to == TaskState::paused || to == TaskState::failed ||
+                   to == TaskState::cancelled;
+        case TaskState::paused:
+            return to == TaskState::pending || to == TaskState::waiting || to == TaskState::failed ||
+                   to == TaskState::cancelled;
+        case TaskState::completed:
+            return false;
+        case TaskState::failed:
+        case TaskState::cancelled:
+            return to == TaskState::pending;
+    }
+    return false;
+}
+
+bool is_ready(const TaskRow& row) {
+    return row.state == TaskState::pending && !row.due && row.ending == Ending::none && !row.pause_requested;
+}
+
+bool wakes_by_itself(const TaskRow& row) {
+    return row.due && (row.state == TaskState::pending || row.state == TaskState::waiting);
+}
+
+bool has_open_deadline(const TaskRow& row) {
+    return row.deadline && !is_final(row.state) && row.ending == Ending::none;
+}
+
+Result<TaskRow> submit(const Stage& stage, const Submit& command, TaskRef ref, const std::optional<Hash>& definition) {
+    TaskRow row;
+    row.ref = ref;
+    row.id = command.id;
+    if (const auto* length = std::get_if<Micros>(&command.deadline)) {
+        row.deadline = stage.wall + *length;
+    } else if (const auto* wall = std::get_if<WallInstant>(&command.deadline)) {
+        row.deadline = *wall;
+    }
+    if (row.deadline) {
+        if (*row.deadline <= stage.wall) {
+            return error_about(Errc::bad_input, row, "submit",
+                               "its deadline is in the past; nothing was stored; give a later one or none");
+        }
+        row.deadline_length = *row.deadline - stage.wall;
+    }
+    row.lane = command.lane;
+    row.priority = command.priority;
+    const Instant first_ready = stage.now + command.delay.value_or(Micros{0});
+    if (first_ready > stage.now) {
+        row.due = first_ready;
+        row.reason = Reason::scheduled;
+    }
+    row.sort_key = count(first_ready) - command.priority * limits::aging_step.count();
+    row.queue_timeout = command.queue_timeout;
+    if (command.queue_timeout) row.expires = stage.now + *command.queue_timeout;
+    row.max_attempts = command.max_attempts;
+    row.definition = definition;
+    row.root = ref;
+    row.trace_id = command.trace_id;
+    row.created = row.updated = stage.now;
+    row.key = command.key;
+    row.input = command.input;
+    append(stage, row, {.kind = EntryKind::submitted, .due = row.due});
+    return row;
+}
+
+void claim(const Stage& stage, TaskRow& row, Fence fence, int version) {
+    PAWL_ASSERT(is_ready(row));
+    PAWL_ASSERT(fence > row.fence);
+    PAWL_ASSERT(version >= 1);
+
+    move(stage, row, TaskState::running, Reason::none);
+    row.fence = fence;
+    row.lane.version = version;
+    row.expires.reset();
+    append(stage, row, {.kind = EntryKind::claimed, .number = version});
+    row.claimed_no = row.last_no;
+}
+
+Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command) {
+    if (is_final(row.state)) {
+        return error_about(Errc::already_final, row, "record",
+                           "it is " + std::string(pawl::to_string(row.state)) + "; its result is fixed");
+    }
+    PAWL_ASSERT(row.state == TaskState::running);
+    if (auto checked = check_against_ending(row, command); !checked) return checked.error();
+
+    Recorded answer;
+    answer.first_no = row.last_no + 1;
+    answer.at = stage.now;
+    answer.due.reserve(command.entries.size());
+    for (const EntryDraft& draft : command.entries) {
+        PAWL_ASSERT(is_operation(draft.kind));
+        std::optional<Instant> due;
+        if (draft.due_in) due = stage.now + *draft.due_in;
+        append(stage, row,
+               {.kind = draft.kind,
+                .number = draft.number,
+                .path = draft.path,
+                .due = due,
+                .result = draft.result,
+                .error = draft.error,
+                .cost_uusd = draft.cost_uusd});
+        answer.due.push_back(due);
+    }
+    apply_next(stage, row, command.next);
+    answer.state = row.state;
+    return answer;
+}
+
+void wake(const Stage& stage, TaskRow& row) {
+    PAWL_ASSERT(wakes_by_itself(row));
+    const std::int64_t waited_for = number_of(row.reason);
+    move(stage, row, TaskState::pending, Reason::queued);
+    row.due.reset();
+    append(stage, row, {.kind = EntryKind::woken, .number = waited_for});
+}
+
+void expire(const Stage& stage, TaskRow& row) {
+    PAWL_ASSERT(row.expires && row.state != TaskState::running && !is_final(row.state));
+    fail(stage, row, Reason::expired,
+         "no worker started it within its queue_timeout; submit it again, or give it more time by `pawl retry`");
+}
+
+void reach_deadline(const Stage& stage, TaskRow& row) {
+    PAWL_ASSERT(has_open_deadline(row));
+    if (row.state == TaskState::running) return request_end(stage, row, Ending::deadline, "its deadline has passed");
+    fail(stage, row, Reason::deadline, "its deadline passed before it was done");
+}
+
+void take_over(const Stage& stage, TaskRow& row, bool alone) {
+    PAWL_ASSERT(row.state == TaskState::running);
+    if (is_silent(row) && (!row.suspect || alone)) ++row.crash_count;
+    row.suspect = row.crash_count >= limits::suspect_crashes;
+    append(stage, row, {.kind = EntryKind::taken_over, .number = row.crash_count});
+    if (row.ending == Ending::none && row.crash_count >= limits::poison_crashes) {
+        return stop_for_a_person(stage, row, Reason::poison,
+                                 "its process died " + std::to_string(row.crash_count) +
+                                     " times right after starting it; mend its code, then `pawl resume`");
+    }
+    leave(stage, row);
+}
+
+void hand_back(const Stage& stage, TaskRow& row) {
+    PAWL_ASSERT(row.state == TaskState::running);
+    append(stage, row, {.kind = EntryKind::handed_back});
+    leave(stage, row);
+}
+
+}  // namespace pawl::core::transition

@@ -1,0 +1,85 @@
+// Every decision about a task's state, as pure functions: the row, the time and the command come in, the changed row
+// and its new entries go out. Stores differ in where rows lie, never in what happens to them (spec sections 3, 5, 6).
+//
+// A function that can refuse checks first and changes the row after: a refused command has changed nothing.
+#pragma once
+
+#include "core/journal_facts.hpp"
+#include "core/store.hpp"
+
+#include <string_view>
+
+namespace pawl::core::transition {
+
+/// An entry on its way into the journal. The texts live until Sink::entry returns.
+struct NewEntry {
+    EntryKind kind = EntryKind::submitted;
+    std::int64_t number = 0;
+    std::string_view path{};
+    std::optional<Instant> due{};
+    std::string_view result{};
+    std::string_view error{};
+    std::int64_t cost_uusd = 0;
+};
+
+/// Where a transition leaves what it produced.
+class Sink {
+public:
+    virtual ~Sink() = default;
+    /// `row.last_no` is the entry's number.
+    virtual void entry(const TaskRow& row, const NewEntry& entry) = 0;
+    virtual void notice(Notice::What what, const TaskRow& row) = 0;
+};
+
+/// One transaction's time, and where its entries go.
+struct Stage {
+    Instant now;
+    WallInstant wall;
+    Sink& sink;
+};
+
+/// The documented graph. Staying in a state is allowed for pending only (a back-off that ends).
+bool is_allowed(TaskState from, TaskState to);
+
+/// A claim may take it.
+bool is_ready(const TaskRow& row);
+/// `due` makes it ready by itself. Not while paused: the wait goes on after the resume.
+bool wakes_by_itself(const TaskRow& row);
+/// Its deadline still has an effect.
+bool has_open_deadline(const TaskRow& row);
+
+// ---- clients ---------------------------------------------------------------------------------------------------
+
+/// The row of a new task, `submitted` appended. Refusal: bad_input when the deadline is in the past.
+Result<TaskRow> submit(const Stage& stage, const Submit& command, TaskRef ref, const std::optional<Hash>& definition);
+
+/// cancel, kill, pause, resume, retry, resolve. `facts` are looked at for retry and resolve only.
+/// Refusals: already_final, refused, bad_input; each says which verb would do.
+Result<Operated> operate(const Stage& stage, TaskRow& row, const Operate& command, const JournalFacts& facts);
+
+/// True when `operate` needs the facts.
+bool needs_facts(const TaskRow& row, const Operate& command);
+
+// ---- workers ---------------------------------------------------------------------------------------------------
+
+/// Requires: is_ready(row) and a fence above the row's.
+void claim(const Stage& stage, TaskRow& row, Fence fence, int version);
+
+/// A worker's write; its fence was checked before (core/ledger.hpp). Refusals: already_final, stopping, refused.
+Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command);
+
+// ---- time and owners -------------------------------------------------------------------------------------------
+
+/// A wait ended. Requires: wakes_by_itself(row).
+void wake(const Stage& stage, TaskRow& row);
+/// Never claimed within its queue_timeout. Requires: pending or paused, and `expires`.
+void expire(const Stage& stage, TaskRow& row);
+/// Its deadline has passed. Requires: has_open_deadline(row).
+void reach_deadline(const Stage& stage, TaskRow& row);
+
+/// The owner is gone without a word. `alone`: no other suspect was at risk beside it (core/poison.hpp).
+void take_over(const Stage& stage, TaskRow& row, bool alone);
+/// The owner releases it cleanly: nothing counts against it.
+void hand_back(const Stage& stage, TaskRow& row);
+
+}  // namespace pawl::core::transition

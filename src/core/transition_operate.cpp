@@ -1,0 +1,237 @@
+// What a person asks of a task: cancel, kill, pause, resume, retry, resolve.
+#include "core/assert.hpp"
+#include "core/transition_parts.hpp"
+
+#include <algorithm>
+
+namespace pawl::core::transition {
+namespace {
+
+using Verb = Operate::Verb;
+
+std::string_view verb_name(Verb verb) {
+    switch (verb) {
+        case Verb::cancel:
+            return "cancel";
+        case Verb::kill:
+            return "kill";
+        case Verb::pause:
+            return "pause";
+        case Verb::resume:
+            return "resume";
+        case Verb::retry:
+            return "retry";
+        case Verb::resolve:
+            return "resolve";
+    }
+    return "operate";
+}
+
+Error refusal(Errc code, const TaskRow& row, const Operate& command, std::string_view text) {
+    return {code, std::string(verb_name(command.verb)) + " " + to_string(row.id) + ": " + std::string(text) +
+                      "; nothing was changed"};
+}
+
+std::string state_of(const TaskRow& row) {
+    std::string text(pawl::to_string(row.state));
+    if (row.reason != Reason::none) text += "(" + std::string(pawl::to_string(row.reason)) + ")";
+    return text;
+}
+
+// Who asked, under which request, and why: what the journal keeps of an operator.
+std::string note_of(const Operate& command) {
+    std::string note = "by " + (command.who.empty() ? std::string("an operator") : command.who);
+    if (!command.request_id.empty()) note += " (request " + command.request_id + ")";
+    if (!command.reason.empty()) note += ": " + command.reason;
+    return note;
+}
+
+Operated answer_of(const TaskRow& row, bool changed) { return {row.ref, row.state, row.reason, changed}; }
+
+Result<Operated> end(const Stage& stage, TaskRow& row, const Operate& command) {
+    const Ending cause = command.verb == Verb::kill ? Ending::kill : Ending::cancel;
+    if (row.state == TaskState::cancelled) return answer_of(row, false);
+    if (is_final(row.state)) return refusal(Errc::already_final, row, command, "it is " + state_of(row));
+    if (row.ending == Ending::kill || (row.ending != Ending::none && cause == Ending::cancel)) {
+        return answer_of(row, false);
+    }
+    if (row.state == TaskState::running) {
+        request_end(stage, row, cause, note_of(command));
+        return answer_of(row, true);
+    }
+    row.ending = cause;
+    finish_ending(stage, row, note_of(command));
+    return answer_of(row, true);
+}
+
+Result<Operated> pause(const Stage& stage, TaskRow& row, const Operate& command) {
+    if (is_final(row.state)) return refusal(Errc::already_final, row, command, "it is " + state_of(row));
+    if (row.ending != Ending::none) {
+        return refusal(Errc::refused, row, command, "it is being ended (" + std::string(to_string(row.ending)) + ")");
+    }
+    if (row.state == TaskState::paused || row.pause_requested) return answer_of(row, false);
+    const std::string note = note_of(command);
+    if (row.state == TaskState::running) {
+        stamp(stage, row);
+        row.pause_requested = true;
+        append(stage, row, {.kind = EntryKind::pause_requested, .error = note});
+        stage.sink.notice(Notice::What::pause_requested, row);
+        return answer_of(row, true);
+    }
+    const Reason before = row.reason;
+    move(stage, row, TaskState::paused, Reason::by_operator);
+    row.reason_before = before;
+    row.error = paused_text(note);
+    append(stage, row,
+           {.kind = EntryKind::paused, .number = number_of(row.reason), .due = row.due, .error = row.error});
+    stage.sink.notice(Notice::What::stopped, row);
+    return answer_of(row, true);
+}
+
+// Where a paused task goes on: in its wait when that is not over, else at the head of the queue.
+void go_on(const Stage& stage, TaskRow& row) {
+    const Reason before = row.reason_before;
+    const bool by_event = before == Reason::signal || before == Reason::approval || before == Reason::child;
+    const bool waits = row.due ? *row.due > stage.now : by_event;
+    row.error.clear();
+    if (!waits) {
+        move(stage, row, TaskState::pending, Reason::queued);
+        row.due.reset();
+        return;
+    }
+    const bool is_pending = before == Reason::retry || before == Reason::scheduled || before == Reason::queued;
+    move(stage, row, is_pending ? TaskState::pending : TaskState::waiting, before);
+}
+
+Result<Operated> resume(const Stage& stage, TaskRow& row, const Operate& command) {
+    if (is_final(row.state)) return refusal(Errc::already_final, row, command, "it is " + state_of(row));
+    if (row.pause_requested) {
+        stamp(stage, row);
+        row.pause_requested = false;
+        append(stage, row,
+               {.kind = EntryKind::resumed, .number = number_of(Reason::by_operator), .error = note_of(command)});
+        return answer_of(row, true);
+    }
+    if (row.state != TaskState::paused) return answer_of(row, false);
+    if (row.reason == Reason::outcome_unknown) {
+        return refusal(Errc::refused, row, command,
+                       "the outcome of a step is unknown, and Pawl does not guess; find out, then say so with "
+                       "`pawl resolve`");
+    }
+    if (row.reason == Reason::budget) {
+        return refusal(Errc::refused, row, command, "its budget is spent and was not raised; submit it anew with more");
+    }
+    const Reason was = row.reason;
+    if (was == Reason::poison) {
+        row.crash_count = 0;
+        row.suspect = false;
+    }
+    go_on(stage, row);
+    append(stage, row,
+           {.kind = EntryKind::resumed, .number = number_of(was), .due = row.due, .error = note_of(command)});
+    return answer_of(row, true);
+}
+
+Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command, const JournalFacts& facts) {
+    if (row.state == TaskState::completed) {
+        return refusal(Errc::already_final, row, command, "it is completed, and that never changes; submit a new task");
+    }
+    if (!is_final(row.state)) {
+        return refusal(Errc::refused, row, command, "it is " + state_of(row) + "; only an ended task can be retried");
+    }
+    const JournalFacts::Voided voided = facts.voided_by_retry();
+    if (command.deadline) row.deadline_length = *command.deadline;
+    row.deadline.reset();
+    if (row.deadline_length) row.deadline = stage.wall + *row.deadline_length;
+    if (row.queue_timeout) row.expires = stage.now + *row.queue_timeout;
+    row.ending = Ending::none;
+    row.crash_count = 0;
+    row.suspect = false;
+    row.output.clear();
+    row.error.clear();
+    ++row.reopened;
+    move(stage, row, TaskState::pending, Reason::queued);
+    append(stage, row,
+           {.kind = EntryKind::reopened, .number = voided.no, .path = voided.path, .error = note_of(command)});
+    return answer_of(row, true);
+}
+
+Result<JournalFacts::Step> step_to_resolve(const TaskRow& row, const Operate& command, const JournalFacts& facts) {
+    const std::vector<JournalFacts::Step> unknown = facts.unknown_steps();
+    if (unknown.empty()) return refusal(Errc::refused, row, command, "none of its steps has an unknown outcome");
+    if (command.step.empty() && unknown.size() == 1) return unknown.front();
+    std::string names;
+    for (const JournalFacts::Step& step : unknown) {
+        if (step.path == command.step) return step;
+        names += (names.empty() ? "" : ", ") + step.path;
+    }
+    const std::string what = command.step.empty() ? "several steps have an unknown outcome; name one of: "
+                                                  : command.step + " is not a step with an unknown outcome; these are: ";
+    return refusal(Errc::bad_input, row, command, what + names);
+}
+
+Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& command, const JournalFacts& facts) {
+    if (is_final(row.state)) return refusal(Errc::already_final, row, command, "it is " + state_of(row));
+    if (row.state != TaskState::paused || row.reason != Reason::outcome_unknown) {
+        return refusal(Errc::refused, row, command,
+                       "it is " + state_of(row) + "; only a task paused for an unknown outcome can be resolved");
+    }
+    const Result<JournalFacts::Step> step = step_to_resolve(row, command, facts);
+    if (!step) return step.error();
+    const std::string note = note_of(command);
+    switch (command.outcome) {
+        case Operate::Outcome::happened:
+            append(stage, row,
+                   {.kind = EntryKind::step_completed,
+                    .number = step->attempt,
+                    .path = step->path,
+                    .result = command.result,
+                    .error = note});
+            break;
+        case Operate::Outcome::not_happened:
+            append(stage, row,
+                   {.kind = EntryKind::step_resolved, .number = step->attempt, .path = step->path, .error = note});
+            break;
+        case Operate::Outcome::fail: {
+            const std::string failure =
+                encode_failure({ErrorClass::unknown, Errc::outcome_unknown, "given up " + note});
+            append(stage, row,
+                   {.kind = EntryKind::step_failed, .number = step->attempt, .path = step->path, .error = failure});
+            break;
+        }
+    }
+    const Reason was = row.reason;
+    go_on(stage, row);
+    append(stage, row, {.kind = EntryKind::resumed, .number = number_of(was), .due = row.due, .error = note});
+    return answer_of(row, true);
+}
+
+}  // namespace
+
+std::string paused_text(std::string_view text) {
+    return encode_failure({ErrorClass::final, Errc::task_paused, std::string(text)});
+}
+
+bool needs_facts(const TaskRow& row, const Operate& command) {
+    return (command.verb == Verb::retry && is_final(row.state) && row.state != TaskState::completed) ||
+           (command.verb == Verb::resolve && row.state == TaskState::paused);
+}
+
+Result<Operated> operate(const Stage& stage, TaskRow& row, const Operate& command, const JournalFacts& facts) {
+    switch (command.verb) {
+        case Verb::cancel:
+        case Verb::kill:
+            return end(stage, row, command);
+        case Verb::pause:
+            return pause(stage, row, command);
+        case Verb::resume:
+            return resume(stage, row, command);
+        case Verb::retry:
+            return retry(stage, row, command, facts);
+        case Verb::resolve:
+            return resolve(stage, row, command, facts);
+    }
+    return refusal(Errc::bad_input, row, command, "no such verb");
+}
+
+}  // namespace pawl::core::transition

@@ -1,0 +1,103 @@
+#include "core/transition_parts.hpp"
+
+#include "core/assert.hpp"
+
+namespace pawl::core::transition {
+namespace {
+
+Reason cancelled_reason(Ending cause) {
+    switch (cause) {
+        case Ending::parent:
+            return Reason::parent;
+        case Ending::kill:
+            return Reason::killed;
+        default:
+            return Reason::user;
+    }
+}
+
+Errc code_of_pause(Reason reason) {
+    switch (reason) {
+        case Reason::diverged:
+            return Errc::diverged;
+        case Reason::outcome_unknown:
+            return Errc::outcome_unknown;
+        default:
+            return Errc::task_paused;
+    }
+}
+
+}  // namespace
+
+void append(const Stage& stage, TaskRow& row, const NewEntry& entry) {
+    ++row.last_no;
+    stage.sink.entry(row, entry);
+}
+
+void stamp(const Stage& stage, TaskRow& row) {
+    if (row.state == TaskState::running && stage.now > row.updated) row.active += stage.now - row.updated;
+    row.updated = stage.now;
+}
+
+void move(const Stage& stage, TaskRow& row, TaskState state, Reason reason) {
+    PAWL_ASSERT(is_allowed(row.state, state));
+    stamp(stage, row);
+    row.state = state;
+    row.reason = reason;
+    row.reason_before = Reason::none;
+    if (state == TaskState::running || is_final(state)) row.due.reset();
+}
+
+void make_final(const Stage& stage, TaskRow& row, TaskState state, Reason reason) {
+    PAWL_ASSERT(is_final(state));
+    move(stage, row, state, reason);
+    row.expires.reset();
+    row.pause_requested = false;
+    stage.sink.notice(Notice::What::final, row);
+}
+
+void fail(const Stage& stage, TaskRow& row, Reason reason, std::string_view text) {
+    row.error = encode_failure({ErrorClass::final, Errc::task_failed, std::string(text)});
+    append(stage, row, {.kind = EntryKind::failed, .number = number_of(reason), .error = row.error});
+    make_final(stage, row, TaskState::failed, reason);
+}
+
+void request_end(const Stage& stage, TaskRow& row, Ending cause, std::string_view note) {
+    PAWL_ASSERT(row.state == TaskState::running);
+    PAWL_ASSERT(cause != Ending::none);
+    stamp(stage, row);
+    row.ending = cause;
+    append(stage, row, {.kind = EntryKind::ending, .number = static_cast<std::int64_t>(cause), .error = note});
+    stage.sink.notice(Notice::What::ending, row);
+}
+
+void finish_ending(const Stage& stage, TaskRow& row, std::string_view note) {
+    PAWL_ASSERT(row.ending != Ending::none);
+    if (row.ending == Ending::deadline) {
+        return fail(stage, row, Reason::deadline, note.empty() ? "its deadline passed before it was done" : note);
+    }
+    const Reason reason = cancelled_reason(row.ending);
+    row.error = encode_failure({ErrorClass::final, Errc::task_cancelled, std::string(note)});
+    append(stage, row, {.kind = EntryKind::cancelled, .number = number_of(reason), .error = row.error});
+    make_final(stage, row, TaskState::cancelled, reason);
+}
+
+void stop_for_a_person(const Stage& stage, TaskRow& row, Reason reason, std::string_view text) {
+    move(stage, row, TaskState::paused, reason);
+    row.reason_before = Reason::queued;
+    row.due.reset();
+    row.pause_requested = false;
+    row.error = encode_failure({ErrorClass::final, code_of_pause(reason), std::string(text)});
+    append(stage, row, {.kind = EntryKind::paused, .number = number_of(reason), .error = row.error});
+    stage.sink.notice(Notice::What::stopped, row);
+}
+
+void leave(const Stage& stage, TaskRow& row) {
+    if (row.ending != Ending::none && !row.has_undo) return finish_ending(stage, row, "its worker left meanwhile");
+    if (row.pause_requested) {
+        return stop_for_a_person(stage, row, Reason::by_operator, "by request of an operator");
+    }
+    move(stage, row, TaskState::pending, Reason::queued);
+}
+
+}  // namespace pawl::core::transition

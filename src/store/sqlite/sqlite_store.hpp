@@ -1,0 +1,48 @@
+// One SQLite file as a store. docs/dev/schema.md has its tables.
+#pragma once
+
+#include "core/ledger.hpp"
+#include "core/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace pawl::store {
+
+struct SqliteOptions {
+    /// Written into the lock file, for the message that a second process gets.
+    std::string program = "pawl";
+    /// Make the file when there is none; otherwise its absence is not_found.
+    bool create = true;
+};
+
+/// Opens the file for writing, as its only holder in the world: takes the lock `<real path>.lock`, brings the schema up
+/// to date, raises the epoch (which voids every older claim) and takes over what the last holder left running.
+///
+/// Errors: store_locked (another process holds it; the message names it), store_readonly, store_newer, store_corrupt
+/// (damaged, or not a database), refused (a database of another program; a network file system), disk_full, not_found,
+/// store_unavailable. Nothing was changed then.
+/// `clock` must outlive the store.
+Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const core::Clock& clock,
+                                                 const SqliteOptions& options = {},
+                                                 core::MakeLedger make = core::make_ledger<core::AllGuards>);
+
+/// Opens the file for reading on a connection of its own: for any thread, beside the holder or without one. Takes no
+/// lock and never holds up a writer.
+/// Errors: not_found, store_newer, store_corrupt, refused, store_unavailable.
+Result<std::unique_ptr<core::Reader>> open_sqlite_reader(const std::string& path);
+
+/// Who holds a file.
+struct SqliteHolder {
+    int pid = 0;
+    std::string program;
+};
+/// The process that holds the file for writing right now, if any.
+Result<std::optional<SqliteHolder>> sqlite_holder(const std::string& path);
+
+/// The path that names the file whatever link or relative path led to it; its lock and its socket lie beside it.
+/// not_found when its folder does not exist.
+Result<std::string> sqlite_real_path(const std::string& path);
+
+}  // namespace pawl::store
