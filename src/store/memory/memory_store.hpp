@@ -37,6 +37,7 @@ public:
 private:
     friend class MemoryStore;
     std::unique_ptr<MemoryImage> image_;
+    int lives_ = 0;
     Fault apply_fault_ = Fault::none, flush_fault_ = Fault::none;
 };
 
@@ -78,7 +79,7 @@ private:
     std::shared_ptr<MemoryDisk> disk_;
     core::StoreClock clock_;
     std::int32_t epoch_ = 0;
-    int opening_ = 0;
+    int life_ = 0;  // of the disk; a crash ends it
     bool unclean_ = false;
     bool is_broken_ = false;
     std::unique_ptr<core::LedgerBase> ledger_;
