@@ -84,7 +84,7 @@ std::vector<std::string> Answer::names() const {
 }
 
 std::string raw_member(const server::Response& response, std::string_view name) {
-    auto body = server::Body::parse(response.body);
+    auto body = server::Body::parse(response.body, server::Origin::ours);
     if (!body) return {};
     const auto raw = body->raw(name);
     return raw && *raw != "null" ? std::string(*raw) : std::string();

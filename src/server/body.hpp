@@ -18,11 +18,14 @@ namespace pawl::server {
 /// The elements of a JSON array, as their text. Errors: bad_input with the position (also when it is no array).
 Result<std::vector<std::string_view>> split_array(std::string_view text);
 
+/// Whether values are looked into: those of our own answers were made by us, and may be larger and deeper.
+enum class Origin { foreign, ours };
+
 class Body {
 public:
     /// `text` must outlive the body. An empty text counts as {}. Errors: bad_input (not one JSON object, depth over
     /// the limit, a name given twice), with the position.
-    static Result<Body> parse(std::string_view text);
+    static Result<Body> parse(std::string_view text, Origin origin = Origin::foreign);
 
     /// Each getter returns nothing when the field is absent, null or of the wrong type; the last is noted.
     std::optional<std::string> text(std::string_view name);
