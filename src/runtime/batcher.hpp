@@ -54,6 +54,7 @@ public:
     /// What the standing claim takes: whenever a batch goes, it also claims for the free slots, so that claiming
     /// needs no command, no poll and no further flush.
     void set_claim(core::Claim claim, Answered claimed);
+    void stop_claiming();
     void add_slots(int n);
     int free_slots() const { return slots_.load(); }
 
@@ -71,6 +72,9 @@ public:
     void put_back(std::vector<Item> items);
     /// What the claim of this batch left unused goes back to the free slots. Called after apply.
     void settle_claim(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
+
+    /// What a claim took in a batch whose flush failed was never delivered: its slots are free again.
+    void return_claimed(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
 
     const core::Clock& clock() const { return clock_; }
 
@@ -91,23 +95,59 @@ private:
     std::atomic<int> slots_{0};
 };
 
-/// Where batches' outcomes go; both called on the loop thread.
-class BatchSink {
-public:
-    virtual ~BatchSink() = default;
-    /// Claims and reads that may be delivered before the flush.
-    virtual void on_early(std::vector<Item> items, std::vector<core::Reply> replies, core::Instant now,
-                          core::Micros boot_at_now) = 0;
-    virtual void on_batch(BatchOutcome outcome) = 0;
+/// Takes what may be delivered before the flush out of `outcome`.
+BatchOutcome split_early(BatchOutcome& outcome);
+
+enum class BatchEnd : std::uint8_t {
+    done,
+    disk_full,   ///< nothing of it happened; `items` holds it again
+    store_lost,  ///< its outcome is unknown; `items` holds what has no answer yet; the store must be reopened
 };
 
-/// Takes the early replies out of `outcome`; nothing when there are none.
-std::optional<BatchOutcome> split_early(BatchOutcome& outcome);
-
-/// One turn: apply, early replies, flush, the rest. `deliver` gets what the loop thread must see, in order.
-/// With Guards::flush off the answers go out before the flush: the mutation that simulation must catch.
+/// One turn: apply, early replies, flush, the rest. `deliver(outcome, early)` carries them to the loop thread, in order.
+/// With Guards::flush off answers go out before the flush: the mutation that simulation must catch.
 template <class Guards>
-Result<void> run_batch(core::Store& store, Batcher& batcher, std::vector<Item> items,
-                       const std::function<void(BatchOutcome, bool early)>& deliver, std::vector<Item>& failed);
+BatchEnd run_batch(core::Store& store, Batcher& batcher, std::vector<Item>& items, Error& error,
+                   const std::function<void(BatchOutcome, bool)>& deliver) {
+    std::vector<core::Command> commands;
+    commands.reserve(items.size());
+    for (Item& item : items) commands.push_back(std::move(item.command));
+    auto applied = store.apply(commands);
+    for (std::size_t i = 0; i < items.size(); i++) items[i].command = std::move(commands[i]);
+    if (!applied) {
+        error = applied.error();
+        batcher.settle_claim(items, {});
+        return error.code == Errc::disk_full ? BatchEnd::disk_full : BatchEnd::store_lost;
+    }
+    batcher.settle_claim(items, applied->replies);
+
+    BatchOutcome outcome;
+    outcome.items = std::move(items);
+    outcome.replies = std::move(applied->replies);
+    outcome.notices = std::move(applied->notices);
+    outcome.now = applied->now;
+    outcome.boot_at_now = batcher.clock().boot();
+    outcome.next_due = applied->next_due;
+    outcome.next_deadline = applied->next_deadline;
+    outcome.last_seq = applied->last_seq;
+    items.clear();
+
+    if constexpr (!Guards::flush) {
+        deliver(std::move(outcome), false);
+        (void)store.flush();
+        return BatchEnd::done;
+    } else {
+        BatchOutcome early = split_early(outcome);
+        if (!early.items.empty()) deliver(std::move(early), true);
+        if (auto flushed = store.flush(); !flushed) {
+            error = flushed.error();
+            batcher.return_claimed(outcome.items, outcome.replies);
+            items = std::move(outcome.items);
+            return error.code == Errc::disk_full ? BatchEnd::disk_full : BatchEnd::store_lost;
+        }
+        deliver(std::move(outcome), false);
+        return BatchEnd::done;
+    }
+}
 
 }  // namespace pawl::runtime

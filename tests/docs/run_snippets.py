@@ -86,7 +86,19 @@ def faults_of(path, commands, output):
     return faults
 
 
+def prove_that_it_can_fail():
+    """A session that does not do what its page says must be found."""
+    page = "```console\n$ echo one two\none ... two\n$ false  # exit 1\n```\n"
+    commands = snippets.commands_of(snippets.blocks_of(page))
+    said = [f"one or two\n\n{MARK} 0\n", f"\n{MARK} 1\n"]
+    assert not faults_of("page", commands, "".join(said))
+    assert faults_of("page", commands, "".join(said).replace("two", "three"))
+    assert faults_of("page", commands, "".join(said).replace(f"{MARK} 1", f"{MARK} 0"))
+    assert faults_of("page", commands, said[0])
+
+
 def main():
+    prove_that_it_can_fail()
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--build", required=True, help="a build folder to install from")
     arguments.add_argument("--tally", help='file that gets a line "passed failed skipped"')

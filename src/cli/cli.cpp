@@ -1,0 +1,139 @@
+#include "cli/cli.hpp"
+
+#include "cli/console.hpp"
+#include "cli/verbs.hpp"
+#include "core/shown.hpp"
+#include "server/closest.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+
+namespace pawl::cli {
+namespace {
+
+// What was typed: the deepest verb whose arguments were read, and its action.
+struct Choice {
+    Action action;
+};
+
+void declare(CLI::App& parent, const Verb& verb, Choice& choice) {
+    CLI::App* app = parent.add_subcommand(verb.name, verb.summary);
+    app->fallthrough();
+    if (!verb.children.empty()) {
+        app->require_subcommand(1);
+        for (const Verb& child : verb.children) declare(*app, child, choice);
+        return;
+    }
+    Arguments arguments(*app);
+    app->callback([&choice, action = verb.declare(arguments)] { choice.action = action; });
+}
+
+void declare_globals(CLI::App& app, GlobalOptions& options) {
+    const char* file = std::getenv("PAWL_DB");
+    options.file = file && *file ? file : "./pawl.db";
+    app.add_option("--db", options.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
+    app.add_flag("--json", options.json, "JSON on stdout, errors as JSON on stderr");
+}
+
+std::vector<std::string> known_words(const CLI::App& app, bool flags) {
+    std::vector<std::string> words;
+    if (!flags) {
+        for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+            words.push_back(sub->get_name());
+        }
+        return words;
+    }
+    for (const CLI::App* at = &app; at; at = at->get_parent()) {
+        for (const CLI::Option* option : at->get_options()) {
+            for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+        }
+    }
+    return words;
+}
+
+const CLI::App* deepest(const CLI::App* app) {
+    for (auto chosen = app->get_subcommands(); !chosen.empty(); chosen = app->get_subcommands()) app = chosen.front();
+    return app;
+}
+
+// The parser's own message names the word; ours adds the nearest one that exists.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& problem) {
+    const CLI::App* verb = deepest(&app);
+    const auto left = app.remaining(true);
+    if (left.empty()) return problem.what();
+
+    const std::string word = left.front().substr(0, left.front().find('='));
+    const bool flag = word.size() > 1 && word[0] == '-';
+    const bool is_verb = !flag && !verb->get_subcommands([](const CLI::App*) { return true; }).empty();
+    std::string message = flag ? "there is no flag " : is_verb ? "there is no verb " : "unexpected argument ";
+    message += core::shown(word, 100);
+    if (const auto close = server::closest(word, known_words(*verb, flag))) message += "; did you mean `" + *close + "`?";
+    return message;
+}
+
+std::string command_of(const CLI::App& app) {
+    std::string words = "pawl";
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+        at = at->get_subcommands().front();
+        words += " " + at->get_name();
+    }
+    return words;
+}
+
+bool asked_for_json(int argc, const char* const* argv) {
+    for (int i = 1; i < argc; ++i) {
+        if (std::string_view(argv[i]) == "--json") return true;
+    }
+    return false;
+}
+
+int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& verbs) {
+    CLI::App app{"Pawl: durable tasks on one file.", "pawl"};
+    GlobalOptions options;
+    Choice choice;
+    declare_globals(app, options);
+    app.require_subcommand(1);
+    app.set_help_flag("-h,--help", "show this help, also after a verb");
+    for (const Verb& verb : verbs) declare(app, verb, choice);
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+        return app.exit(help);
+    } catch (const CLI::ParseError& problem) {
+        options.json = asked_for_json(argc, argv);  // the parser may have stopped before it
+        const Console console(options);
+        if (argc == 1) {
+            console.note(app.help());
+            return exit_code::usage;
+        }
+        return console.fail({Errc::bad_input, usage_message(app, problem)}, "`" + command_of(app) + " --help`");
+    }
+    Console console(options);
+    return choice.action(console);
+}
+
+}  // namespace
+
+std::vector<Verb> client_verbs() {
+    return {submit_verb(), list_verb(),   get_verb(),    result_verb(), events_verb(), why_verb(),
+            cancel_verb(), kill_verb(),   pause_verb(),  resume_verb(), resolve_verb(), retry_verb(),
+            queue_verb(),  backup_verb(), doctor_verb(), version_verb()};
+}
+
+int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs) {
+    std::vector<Verb> verbs = std::move(engine_verbs);
+    for (Verb& verb : client_verbs()) verbs.push_back(std::move(verb));
+    try {
+        return parse_and_run(argc, argv, verbs);
+    } catch (const std::exception& failure) {
+        // Out of memory, or a fault of our own: nothing that a caller can expect (house rule: expected failures are values).
+        std::fprintf(stderr, "pawl: unexpected: %s\n", failure.what());
+        return exit_code::store;
+    }
+}
+
+}  // namespace pawl::cli

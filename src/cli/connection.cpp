@@ -1,0 +1,156 @@
+#include "cli/connection.hpp"
+
+#include "core/assert.hpp"
+#include "net/unix_client.hpp"
+#include "runtime/asio_loop.hpp"
+#include "server/direct_port.hpp"
+#include "server/router.hpp"
+#include "server/socket_path.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <sys/stat.h>
+
+#include <charconv>
+#include <thread>
+
+namespace pawl::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto patience = 5s;
+constexpr auto pause_between_tries = 20ms;
+
+bool may_repeat(const server::Request& request) {
+    return request.method == "GET" || request.method == "PUT" || !request.header("Idempotency-Key").empty() ||
+           !request.header("Pawl-Request-Id").empty();
+}
+
+// How long an answer may take: what the request itself waits, and time for the work.
+core::Micros answer_limit(const server::Request& request) {
+    const bool long_work = request.path == "/v1/backup" || request.path == "/v1/doctor";
+    core::Micros limit = long_work ? core::Micros(1h) : core::Micros(60s);
+    if (const std::string* wait = request.parameter("wait")) {
+        double seconds = 0;
+        std::from_chars(wait->data(), wait->data() + wait->size(), seconds);
+        limit += std::chrono::duration_cast<core::Micros>(std::chrono::duration<double>(seconds));
+    }
+    return limit;
+}
+
+Result<server::Response> call_socket(const std::string& socket, const server::Request& request) {
+    net::LocalRequest wire;
+    wire.method = request.method;
+    wire.target = server::format_target(request);
+    wire.headers = request.headers;
+    wire.body = request.body;
+    wire.timeout = answer_limit(request);
+    auto answer = net::UnixClient(socket).request(wire);
+    if (!answer) return answer.error();
+    return server::Response{answer->status, std::move(answer->headers), std::move(answer->body)};
+}
+
+// The holder went away, or hangs, with our request in its hands.
+bool was_cut(Errc code) { return code == Errc::store_unavailable || code == Errc::timed_out; }
+
+Error lost(const Error& error) {
+    return {Errc::store_unavailable, "the process that holds the file ended before it answered (" + error.message +
+                                         "); the request may or may not have happened"};
+}
+
+// Changes whenever a process takes the file or writes to it.
+std::string signature(const std::string& file, const std::string& socket) {
+    std::string out;
+    for (const std::string& path : {file, file + "-wal", socket}) {
+        struct stat found {};
+        if (::stat(path.c_str(), &found) == 0) {
+            out += std::to_string(found.st_ino) + ":" + std::to_string(found.st_size) + ":" +
+                   std::to_string(found.st_mtim.tv_sec) + "." + std::to_string(found.st_mtim.tv_nsec);
+        }
+        out += ";";
+    }
+    return out;
+}
+
+}  // namespace
+
+struct Connection::Direct {
+    Direct(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader, Access access_,
+           const std::string& file)
+        : port(std::move(store), std::move(reader), clock, random, file), router(port), access(access_) {}
+
+    runtime::MachineClock clock;
+    runtime::MachineRandom random;
+    server::DirectPort port;
+    server::Router router;
+    Access access;
+};
+
+Connection::Connection(std::string file) : file_(std::move(file)) {}
+Connection::~Connection() = default;
+
+void Connection::release() { direct_.reset(); }
+
+Result<void> Connection::open_direct(Access access) {
+    if (direct_ && (access == Access::read || direct_->access != Access::read)) return {};
+    direct_.reset();
+    if (access == Access::read) {
+        auto reader = store::open_sqlite_reader(file_);
+        if (!reader) return reader.error();
+        direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, file_);
+        return {};
+    }
+    // A clock of its own would do as well; the store needs one that outlives it.
+    static const runtime::MachineClock clock;
+    store::SqliteOptions options;
+    options.create = access == Access::create;
+    auto store = store::open_sqlite(file_, clock, options);
+    if (!store) return store.error();
+    direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, file_);
+    return {};
+}
+
+Result<server::Response> Connection::call_direct(Access access, const server::Request& request) {
+    if (auto opened = open_direct(access); !opened) return opened.error();
+    std::optional<server::Response> response;
+    direct_->router.handle(request, [&response](server::Response r) { response = std::move(r); });
+    PAWL_ASSERT(response.has_value());  // a direct port calls back before it returns
+    return std::move(*response);
+}
+
+Result<server::Response> Connection::call(Access access, const server::Request& request) {
+    const auto socket = server::socket_path(file_);
+    if (!socket) return socket.error();
+    const auto give_up = SteadyClock::now() + patience;
+    for (;;) {
+        if (direct_) return call_direct(access, request);
+        Error problem;
+        auto answer = call_socket(*socket, request);
+        if (answer) return answer;
+        problem = answer.error();
+        if (was_cut(problem.code)) {
+            if (!may_repeat(request)) return lost(problem);
+        } else if (problem.code != Errc::unreachable) {
+            return problem;
+        } else {
+            answer = call_direct(access, request);
+            if (answer || answer.error().code != Errc::store_locked) return answer;
+            problem = answer.error();
+        }
+        if (SteadyClock::now() >= give_up) return problem;
+        std::this_thread::sleep_for(pause_between_tries);
+    }
+}
+
+void Connection::wait_for_change(core::Micros limit) {
+    release();
+    const auto socket = server::socket_path(file_);
+    const auto end = SteadyClock::now() + limit;
+    const std::string before = signature(file_, socket ? *socket : std::string());
+    while (SteadyClock::now() < end && signature(file_, socket ? *socket : std::string()) == before) {
+        std::this_thread::sleep_for(100ms);
+    }
+}
+
+}  // namespace pawl::cli

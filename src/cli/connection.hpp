@@ -1,0 +1,56 @@
+// The way to a store: over the socket of the process that holds its file, or, when nobody does, in this process.
+#pragma once
+
+#include "core/time.hpp"
+#include "server/message.hpp"
+
+#include <pawl/result.hpp>
+
+#include <memory>
+#include <string>
+
+namespace pawl::cli {
+
+/// What a verb needs of the file when no process holds it.
+enum class Access {
+    read,    ///< reads beside whoever holds it; the file must exist
+    change,  ///< takes the lock; the file must exist
+    create,  ///< takes the lock and makes the file when there is none
+};
+
+class Connection {
+public:
+    explicit Connection(std::string file);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    /// Sends the request; any status is an answer. Between two holders (one leaves, another has the lock but no
+    /// socket yet) it tries for 5 s.
+    ///
+    /// A request that may be repeated (GET, PUT, or one with a key or request id) is sent again when the holder left
+    /// in the middle; for others that is `store_unavailable`: it may have happened.
+    /// Errors: not_found (no such file); store_locked, which names the holder; what opening gives.
+    Result<server::Response> call(Access access, const server::Request& request);
+
+    /// Whether the newest answer came from this process: then nobody works the file.
+    bool direct() const { return direct_ != nullptr; }
+
+    /// Lets go of the file; the next call finds a way again.
+    void release();
+
+    /// Releases, then blocks until something may have changed (a process took the file, or it was written to), at
+    /// most `limit`.
+    void wait_for_change(core::Micros limit);
+
+private:
+    struct Direct;
+
+    Result<server::Response> call_direct(Access access, const server::Request& request);
+    Result<void> open_direct(Access access);
+
+    std::string file_;
+    std::unique_ptr<Direct> direct_;
+};
+
+}  // namespace pawl::cli

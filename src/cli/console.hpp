@@ -1,0 +1,51 @@
+// What every verb has at hand: the global options, the three streams, and the way to the store.
+#pragma once
+
+#include "cli/connection.hpp"
+#include "cli/exit_code.hpp"
+#include "server/message.hpp"
+
+#include <pawl/result.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace pawl::cli {
+
+/// Global options, before or after the verb.
+struct GlobalOptions {
+    std::string file;    ///< --db, PAWL_DB, ./pawl.db
+    bool json = false;   ///< --json
+};
+
+class Console {
+public:
+    explicit Console(GlobalOptions options) : options_(std::move(options)), connection_(options_.file) {}
+
+    const std::string& file() const { return options_.file; }
+    bool json() const { return options_.json; }
+    Connection& connection() { return connection_; }
+
+    /// Results go to stdout, everything else to stderr. Text of others must have gone through cli/terminal_text.hpp.
+    void out(std::string_view text) const;
+    void note(std::string_view text) const;
+    /// One JSON value and a line feed on stdout.
+    void out_json(std::string_view json) const;
+
+    /// Tells what failed and what to do, as JSON with --json. Returns the exit code.
+    int fail(const Error& error) const;
+    int fail(const Error& error, std::string_view suggestion) const;
+
+    /// One request to whoever holds the file, or in process. Every status from 400 on is an error.
+    Result<server::Response> ask(Access access, const server::Request& request);
+
+    /// Request for `path`, percent-encoding is not needed.
+    static server::Request get(std::string path);
+    static server::Request post(std::string path, std::string body);
+
+private:
+    GlobalOptions options_;
+    Connection connection_;
+};
+
+}  // namespace pawl::cli

@@ -1,0 +1,37 @@
+#include "cli/follow.hpp"
+
+#include <algorithm>
+
+namespace pawl::cli {
+
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+Follow::Follow(Console& console, std::optional<core::Micros> limit) : console_(console) {
+    if (limit) end_ = SteadyClock::now() + *limit;
+}
+
+core::Micros Follow::left() const {
+    constexpr core::Micros turn = 60s;
+    if (!end_) return turn;
+    const auto left = std::chrono::duration_cast<core::Micros>(*end_ - SteadyClock::now());
+    return std::clamp(left, core::Micros{0}, turn);
+}
+
+Result<server::Response> Follow::ask(server::Request request) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left()).count();
+    std::string seconds = std::to_string(ms / 1'000) + "." + std::to_string(1'000 + ms % 1'000).substr(1);
+    request.query.emplace_back("wait", std::move(seconds));
+    return console_.ask(Access::read, request);
+}
+
+bool Follow::go_on() {
+    if (left() <= core::Micros{0}) return false;
+    if (!console_.connection().direct()) return true;
+    if (!told_) console_.note("pawl: nobody works " + console_.file() + "; waiting (start one with `pawl worker`)");
+    told_ = true;
+    console_.connection().wait_for_change(left());
+    return true;
+}
+
+}  // namespace pawl::cli

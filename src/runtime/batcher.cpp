@@ -1,0 +1,167 @@
+#include "runtime/batcher.hpp"
+
+#include "core/assert.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace pawl::runtime {
+
+std::size_t Batcher::size_of(const core::Command& command) {
+    constexpr std::size_t overhead = 256;
+    if (const auto* submit = std::get_if<core::Submit>(&command))
+        return overhead + submit->input.size() + submit->definition.size();
+    if (const auto* record = std::get_if<core::Record>(&command)) {
+        std::size_t n = overhead;
+        for (const auto& draft : record->entries) n += draft.result.size() + draft.error.size();
+        return n;
+    }
+    return overhead;
+}
+
+void Batcher::push(Item item) {
+    bool wake = false;
+    {
+        std::lock_guard lock(mutex_);
+        wake = queue_.empty() && !kicked_;
+        bytes_ += size_of(item.command);
+        queue_.push_back(std::move(item));
+    }
+    if (wake) work_.notify_one();
+}
+
+bool Batcher::push_blocking(Item item) {
+    bool wake = false;
+    {
+        std::unique_lock lock(mutex_);
+        room_.wait(lock, [&] {
+            return stopped_ || (queue_.size() < limits_.items_max && bytes_ < limits_.bytes_max);
+        });
+        if (stopped_) return false;
+        wake = queue_.empty() && !kicked_;
+        bytes_ += size_of(item.command);
+        queue_.push_back(std::move(item));
+    }
+    if (wake) work_.notify_one();
+    return true;
+}
+
+void Batcher::set_claim(core::Claim claim, Answered claimed) {
+    std::lock_guard lock(mutex_);
+    claim_ = std::move(claim);
+    claimed_ = std::move(claimed);
+}
+
+void Batcher::stop_claiming() {
+    std::lock_guard lock(mutex_);
+    claim_.reset();
+}
+
+void Batcher::add_slots(int n) { slots_.fetch_add(n); }
+
+std::vector<Item> Batcher::take_locked() {
+    std::vector<Item> items = std::exchange(queue_, {});
+    queue_.reserve(items.size());
+    bytes_ = 0;
+    kicked_ = false;
+    if (claim_ && !stopped_) {
+        if (const int slots = std::max(0, slots_.exchange(0)); slots > 0) {
+            core::Claim claim = *claim_;
+            claim.tasks_max = slots;
+            items.push_back(Item{std::move(claim), claimed_, true});
+        }
+    }
+    return items;
+}
+
+std::vector<Item> Batcher::wait_and_take() {
+    std::vector<Item> items;
+    {
+        std::unique_lock lock(mutex_);
+        work_.wait(lock, [&] { return stopped_ || kicked_ || !queue_.empty(); });
+        items = take_locked();
+    }
+    room_.notify_all();
+    return items;
+}
+
+std::vector<Item> Batcher::take() {
+    std::lock_guard lock(mutex_);
+    return take_locked();
+}
+
+bool Batcher::has_work() const {
+    std::lock_guard lock(mutex_);
+    return kicked_ || !queue_.empty();
+}
+
+void Batcher::kick() {
+    {
+        std::lock_guard lock(mutex_);
+        kicked_ = true;
+    }
+    work_.notify_one();
+}
+
+void Batcher::stop() {
+    {
+        std::lock_guard lock(mutex_);
+        stopped_ = true;
+    }
+    work_.notify_all();
+    room_.notify_all();
+}
+
+void Batcher::put_back(std::vector<Item> items) {
+    std::lock_guard lock(mutex_);
+    for (const Item& item : items) bytes_ += size_of(item.command);
+    items.insert(items.end(), std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
+    queue_ = std::move(items);
+}
+
+void Batcher::settle_claim(const std::vector<Item>& items, const std::vector<core::Reply>& replies) {
+    for (std::size_t i = 0; i < items.size(); i++) {
+        const auto* claim = std::get_if<core::Claim>(&items[i].command);
+        if (!claim) continue;
+        int taken = 0;
+        if (i < replies.size() && replies[i].answer)
+            taken = static_cast<int>(std::get<core::Claimed>(*replies[i].answer).tasks.size());
+        PAWL_ASSERT(taken <= claim->tasks_max);
+        slots_.fetch_add(claim->tasks_max - taken);
+    }
+}
+
+void Batcher::return_claimed(const std::vector<Item>& items, const std::vector<core::Reply>& replies) {
+    for (std::size_t i = 0; i < items.size(); i++) {
+        if (!std::holds_alternative<core::Claim>(items[i].command) || !replies[i].answer) continue;
+        slots_.fetch_add(static_cast<int>(std::get<core::Claimed>(*replies[i].answer).tasks.size()));
+    }
+}
+
+BatchOutcome split_early(BatchOutcome& outcome) {
+    BatchOutcome early;
+    early.now = outcome.now;
+    early.boot_at_now = outcome.boot_at_now;
+    early.last_seq = 0;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < outcome.items.size(); i++) {
+        const bool empty_claim = outcome.replies[i].answer &&
+                                 std::holds_alternative<core::Claimed>(*outcome.replies[i].answer) &&
+                                 std::get<core::Claimed>(*outcome.replies[i].answer).tasks.empty();
+        if (outcome.replies[i].early && !empty_claim) {
+            early.items.push_back(std::move(outcome.items[i]));
+            early.replies.push_back(std::move(outcome.replies[i]));
+        } else {
+            if (kept != i) {
+                outcome.items[kept] = std::move(outcome.items[i]);
+                outcome.replies[kept] = std::move(outcome.replies[i]);
+            }
+            kept++;
+        }
+    }
+    outcome.items.resize(kept);
+    outcome.replies.resize(kept);
+    return early;
+}
+
+}  // namespace pawl::runtime

@@ -1,0 +1,512 @@
+#include "runtime/execution.hpp"
+
+#include "core/assert.hpp"
+#include "core/limits.hpp"
+#include "runtime/engine.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace pawl::detail {
+
+using core::EntryKind;
+using Op = OpState::Phase;
+
+Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed, const RegisteredType& type)
+    : engine_(engine), serial_(serial), type_(type), row_(std::move(claimed.row)),
+      definition_(std::move(claimed.definition)), voided_(std::move(claimed.voided)), context_(*this) {
+    ending_ = row_.ending;
+    pause_requested_ = row_.pause_requested;
+    observed_at_ = row_.created;
+    if (claimed.fresh) known_no_ = row_.claimed_no;
+}
+
+// At the end of the process functions may be left that never started; none runs: the pool is gone by then.
+Execution::~Execution() {
+    engine_.loop().cancel(wake_timer_);
+    engine_.loop().cancel(stop_timer_);
+}
+
+void Execution::begin() {
+    root_.emplace(type_.run(context_, std::move(row_.input)));
+    root_->bind(root_scope_);
+    root_->handle().promise().listener = this;
+    runnable_.push_back(root_->handle());
+    run_code();
+    if (known_no_ >= row_.claimed_no) go_live();
+    else load_more();
+}
+
+void Execution::resume_parked(core::ClaimedTask claimed) {
+    PAWL_ASSERT(phase_ == Phase::parked && claimed.row.ref == row_.ref);
+    row_ = std::move(claimed.row);
+    row_.input.clear();
+    ending_ = row_.ending;
+    pause_requested_ = row_.pause_requested;
+    holds_slot_ = true;
+    fresh_ = active_;
+    phase_ = Phase::loading;
+    // A park is followed by `woken` and `claimed`; anything more is news that must be fed.
+    if (row_.claimed_no == known_no_ + 2) {
+        known_no_ = row_.claimed_no;
+        go_live();
+    } else {
+        replaying_ = true;
+        load_more();
+    }
+}
+
+// ---- feeding ---------------------------------------------------------------------------------------------------
+
+void Execution::load_more() {
+    in_flight_++;
+    engine_.send(core::Load{row_.ref, known_no_, 256}, [this](core::Command&, Result<core::Answer> answer) {
+        in_flight_--;
+        if (phase_ != Phase::loading) return engine_.finished(*this);
+        if (!answer) {
+            spdlog::error("task {}: its journal cannot be read: {}", core::to_string(row_.id), answer.error().message);
+            return drop();
+        }
+        on_loaded(std::get<core::Loaded>(std::move(*answer)));
+    });
+}
+
+void Execution::on_loaded(core::Loaded loaded) {
+    for (core::Entry& entry : loaded.entries) {
+        feed(entry);
+        if (diverged_) return go_live();
+    }
+    if (known_no_ >= row_.claimed_no || loaded.end) go_live();
+    else load_more();
+}
+
+void Execution::feed(core::Entry& entry) {
+    PAWL_ASSERT(entry.no == known_no_ + 1);
+    known_no_ = entry.no;
+    if (voided_next_ < voided_.size() && entry.no >= voided_[voided_next_].first) return feed_void(entry);
+    switch (entry.kind) {
+        case EntryKind::resumed:
+            if (static_cast<Reason>(entry.number) == Reason::exhausted)
+                for (OpBase* op : active_) op->state.attempts = 0;
+            return;
+        default:
+            if (core::is_operation(entry.kind)) feed_operation(entry);
+    }
+}
+
+// Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, the rest is as if
+// it had not been. A kept result is recorded anew when the code asks for it, so that a later replay reads it in order.
+void Execution::feed_void(core::Entry& entry) {
+    if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
+    if (entry.kind == EntryKind::step_failed && core::decode_failure(entry.error).cls == ErrorClass::unknown)
+        voided_unknown_.insert(entry.path);
+    if (entry.no < voided_[voided_next_].second) return;
+    voided_next_++;
+    for (OpBase* op : active_) {
+        OpState& s = op->state;
+        s.attempts = 0;
+        s.first_us = 0;
+        if (op->kind == OpKind::step) s.due_us = 0;
+        if (op->path != entry.path) continue;
+        // A person said "again". A known failure gets a new key, so that the receiver does not answer with the old
+        // one; after an unknown outcome the key stays, so that the receiver can tell the repetition.
+        s.intent_open = s.unknown_open = false;
+        if (!voided_unknown_.contains(op->path)) s.generation++;
+    }
+    voided_unknown_.clear();
+}
+
+void Execution::feed_operation(core::Entry& entry) {
+    const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
+    const bool timer_entry = entry.kind == EntryKind::timer_set || entry.kind == EntryKind::timer_fired;
+    if (at == active_.end()) {
+        std::string waiting;
+        for (const OpBase* op : active_) waiting += (waiting.empty() ? "" : ", ") + op->path;
+        if (waiting.empty()) waiting = root_done_ ? "nothing: it has returned" : "nothing";
+        return diverge("entry " + std::to_string(entry.no) + " of the journal is " +
+                       std::string(core::to_string(entry.kind)) + " '" + entry.path +
+                       "', but the code, run again, now waits for: " + waiting);
+    }
+    OpBase& op = **at;
+    if (timer_entry != (op.kind == OpKind::timer) && entry.kind != EntryKind::step_cancelled)
+        return diverge("entry " + std::to_string(entry.no) + " of the journal is " +
+                       std::string(core::to_string(entry.kind)) + " '" + entry.path +
+                       "', but in the code that name is now another kind of operation");
+    apply_to_op(op, entry.kind, entry.number, core::count(entry.at), entry.due ? core::count(*entry.due) : 0,
+                entry.result, entry.error);
+    if (core::is_observed(entry.kind)) {
+        observed_at_ = entry.at;
+        complete_op(op);
+        run_code();
+    }
+}
+
+// The one place where an entry changes an operation, live and in a replay.
+void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
+                            std::string& result, std::string& error) {
+    OpState& s = op.state;
+    switch (kind) {
+        case EntryKind::step_started:
+            s.intent_open = true;
+            s.identity = std::move(result);
+            if (s.first_us == 0) s.first_us = at_us;
+            break;
+        case EntryKind::step_attempt_failed:
+            s.intent_open = s.unknown_open = false;
+            s.attempts = static_cast<int>(number);
+            s.due_us = due_us;
+            s.phase = Op::backoff;
+            break;
+        case EntryKind::step_lost:
+            s.intent_open = false;
+            break;
+        case EntryKind::step_unknown:
+            s.attempts = static_cast<int>(number);
+            s.unknown_open = true;
+            break;
+        case EntryKind::step_resolved:
+            s.intent_open = s.unknown_open = false;
+            s.phase = Op::fresh;
+            break;
+        case EntryKind::step_completed:
+            op.value = std::move(result);
+            break;
+        case EntryKind::step_failed: {
+            core::Failure failure = core::decode_failure(error);
+            s.failed = true;
+            s.cls = failure.cls;
+            s.code = failure.code;
+            op.value = std::move(failure.message);
+            break;
+        }
+        case EntryKind::step_cancelled:
+            s.failed = true;
+            s.code = Errc::stopping;
+            op.value = "cancelled: another branch failed";
+            break;
+        case EntryKind::timer_set:
+            s.due_us = due_us;
+            break;
+        default:
+            break;
+    }
+}
+
+void Execution::complete_op(OpBase& op) {
+    op.state.phase = Op::done;
+    std::erase(active_, &op);
+    std::erase(fresh_, &op);
+    if (op.abandoned_by) check_later(*op.abandoned_by);
+    else if (op.parent) op.parent->branch_done(op.state.failed && !op.failure_is_value, &op, nullptr);
+    else runnable_.push_back(op.waiter);
+}
+
+void Execution::run_code() {
+    if (ending_ != core::Ending::none && !replaying_) return;
+    while (!runnable_.empty() || !checks_.empty()) {
+        if (runnable_.empty()) {
+            Group* group = checks_.front();
+            checks_.pop_front();
+            group->check_drained();
+            continue;
+        }
+        const auto handle = runnable_.front();
+        runnable_.pop_front();
+        handle.resume();
+    }
+}
+
+void Execution::diverge(std::string text) {
+    if (!diverged_) diverged_ = std::move(text);
+}
+
+// ---- operations of the code ------------------------------------------------------------------------------------
+
+void Execution::registered(OpBase& op) {
+    active_.push_back(&op);
+    fresh_.push_back(&op);
+    // A branch that was already on its way when its sibling failed: nothing of it starts.
+    for (const auto& [prefix, group] : abandoned_) {
+        if (!op.path.starts_with(prefix)) continue;
+        op.abandoned_by = group;
+        op.state.abandoned = true;
+        return;
+    }
+}
+
+void Execution::abandon_under(const std::string& prefix, Group& group) {
+    abandoned_[prefix] = &group;
+    for (OpBase* op : active_) {
+        if (!op->path.starts_with(prefix)) continue;
+        op->abandoned_by = &group;
+        op->state.abandoned = true;
+        if (std::ranges::find(fresh_, op) == fresh_.end()) fresh_.push_back(op);
+    }
+}
+
+bool Execution::any_active_under(const std::string& prefix) const {
+    return std::ranges::any_of(active_, [&](const OpBase* op) { return op->path.starts_with(prefix); });
+}
+
+TimePoint Execution::observed_time() const { return TimePoint{observed_at_.time_since_epoch()}; }
+
+// SplitMix64 over the task's random bits and a counter.
+std::uint64_t Execution::random() {
+    std::uint64_t seed = 0;
+    for (std::size_t i = 8; i < 16; i++) seed = (seed << 8) | row_.id.bytes[i];
+    std::uint64_t z = seed + (++randoms_) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+void Execution::log(std::string_view text) const {
+    if (!replaying_) spdlog::info("{} {}: {}", core::to_string(row_.id), row_.lane.type, text);
+}
+
+std::vector<Execution::LiveAttempt> Execution::live_attempts() const {
+    std::vector<LiveAttempt> live;
+    for (const auto& r : running_)
+        live.push_back({r->op->path, r->state->number, r->since, past_grace_ || (r->over && stop_timer_ == 0)});
+    return live;
+}
+
+// ---- settling --------------------------------------------------------------------------------------------------
+
+void Execution::go_live() {
+    known_no_ = std::max(known_no_, row_.claimed_no);
+    replaying_ = false;
+    phase_ = Phase::live;
+    fresh_ = active_;
+    // The claim may have met an end that was asked for before it.
+    if (ending_ != core::Ending::none) on_ending(ending_);
+    if (engine_.draining()) on_drain();
+    settle();
+}
+
+void Execution::settle() {
+    if (phase_ != Phase::live || settling_) return;
+    settling_ = true;
+    if (ending_ != core::Ending::none) {
+        settle_ending();
+    } else {
+        run_code();
+        if (diverged_ || root_done_) {
+            finish();
+        } else {
+            const bool held_up = pause_requested_ || pause_text_ || engine_.draining();
+            if (!held_up) start_fresh();
+            const bool busy = !running_.empty() || in_flight_ > 0;
+            if (!busy && only_durable_waits()) {
+                send_record(pause_text_ ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
+                                        : core::Transition{park()});
+            } else if (!busy && held_up && drafts_.empty()) {
+                send_record(pause_text_       ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
+                            : pause_requested_ ? core::Transition{core::Pause{Reason::by_operator, row_.error}}
+                                               : core::Transition{core::HandBack{}});
+            } else {
+                if (!drafts_.empty()) send_record();
+                arm_wake();
+            }
+        }
+    }
+    settling_ = false;
+}
+
+// While a diverged history or a finished code leaves steps running (a sibling's), wait for them: their frames live
+// inside ours.
+void Execution::finish() {
+    if (!running_.empty()) return stop_attempts(1);
+    if (in_flight_ > 0) return;
+    if (diverged_) {
+        drafts_.clear();
+        return send_record(core::Pause{Reason::diverged, *diverged_});
+    }
+    send_record(outcome_of_code());
+}
+
+core::Transition Execution::outcome_of_code() {
+    core::Fail fail;
+    try {
+        return core::Complete{root_->await_resume()};
+    } catch (const StepFailed& e) {
+        fail.failure = {e.cls, e.code, e.what()};
+        fail.path = e.path();
+    } catch (const StepError& e) {
+        fail.failure = {e.cls, Errc::task_failed, e.what()};
+    } catch (const Exception& e) {
+        fail.failure = {ErrorClass::final, e.error.code, e.what()};
+    } catch (const JsonError& e) {
+        fail.failure = {ErrorClass::final, Errc::bad_input, std::string("the input does not fit the type: ") + e.what()};
+    } catch (const std::exception& e) {
+        fail.failure = {ErrorClass::final, Errc::task_failed, e.what()};
+    } catch (...) {
+        fail.failure = {ErrorClass::final, Errc::task_failed, "the workflow threw something that is not a std::exception"};
+    }
+    return fail;
+}
+
+void Execution::start_fresh() {
+    // on_loop steps may end in place and their drafts are delivered later, so this never recurses into the code.
+    const std::vector<OpBase*> fresh = std::exchange(fresh_, {});
+    for (OpBase* op : fresh) start_op(*op);
+}
+
+void Execution::start_op(OpBase& op) {
+    OpState& s = op.state;
+    if (s.phase == Op::done || s.phase == Op::running || s.phase == Op::recording || s.phase == Op::checking) {
+        if (s.abandoned && s.phase == Op::running)
+            if (Running* r = running_of(op)) r->state->request_stop(1);
+        return;
+    }
+    if (s.abandoned && (!s.intent_open || op.options.effect != Effect::once)) return cancel_op(op);
+    const std::int64_t now_us = core::count(engine_.now());
+    if (op.kind == OpKind::timer) {
+        if (s.due_us == 0) {
+            s.phase = Op::recording;
+            draft(EntryKind::timer_set, op, 0, {}, {}, std::max(core::Micros{0}, core::Micros(op.wait)));
+        } else if (s.due_us <= now_us) {
+            s.phase = Op::recording;
+            draft(EntryKind::timer_fired, op, 0);
+        }
+        return;
+    }
+    if (const auto kept = salvaged_.find(op.path); kept != salvaged_.end()) {
+        s.phase = Op::recording;
+        draft(EntryKind::step_completed, op, s.attempts + 1, std::move(kept->second));
+        salvaged_.erase(kept);
+        return;
+    }
+    if (s.intent_open || s.unknown_open) return recover(op);
+    if (s.due_us > now_us) {
+        s.phase = Op::backoff;
+        return;
+    }
+    start_attempt(op);
+}
+
+// Only timers and back-offs are left, and what is about to be recorded adds no other thing to wait for.
+bool Execution::only_durable_waits() const {
+    if (active_.empty()) return false;
+    for (const Draft& d : drafts_)
+        if (d.entry.kind != EntryKind::timer_set &&
+            !(d.entry.kind == EntryKind::step_attempt_failed && d.entry.due_in) &&
+            !(pause_text_ && !core::is_observed(d.entry.kind)))
+            return false;
+    if (pause_text_) return true;
+    const auto now_us = core::count(engine_.now());
+    return std::ranges::all_of(active_, [&](const OpBase* op) {
+        const bool drafted = std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op; });
+        if (drafted) return true;
+        if (op->kind == OpKind::timer) return op->state.due_us > now_us;
+        return op->state.phase == Op::backoff && op->state.due_us > now_us;
+    });
+}
+
+core::Park Execution::park() const {
+    core::Park park;
+    for (const OpBase* op : active_) {
+        if (op->kind == OpKind::step) park.reason = Reason::retry;
+        if (op->state.due_us == 0) continue;
+        const bool drafted = std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op; });
+        if (drafted) continue;
+        const core::Instant due = core::instant(op->state.due_us);
+        if (!park.wake_at || due < *park.wake_at) park.wake_at = due;
+    }
+    for (const Draft& d : drafts_)
+        if (d.entry.due_in && (!park.wake_in || *d.entry.due_in < *park.wake_in)) park.wake_in = d.entry.due_in;
+    return park;
+}
+
+// Some branch runs while others wait: those that fall due meanwhile go on from here.
+void Execution::arm_wake() {
+    engine_.loop().cancel(std::exchange(wake_timer_, 0));
+    std::int64_t next_us = 0;
+    for (const OpBase* op : active_) {
+        const bool waits = op->state.due_us != 0 && (op->kind == OpKind::timer ? op->state.phase != Op::recording
+                                                                               : op->state.phase == Op::backoff);
+        if (waits && (next_us == 0 || op->state.due_us < next_us)) next_us = op->state.due_us;
+    }
+    if (next_us == 0) return;
+    const auto delay = std::max(core::Micros{0}, core::instant(next_us) - engine_.now());
+    wake_timer_ = engine_.loop().after(delay, [this] {
+        wake_timer_ = 0;
+        fresh_ = active_;
+        settle();
+    });
+}
+
+// ---- ending ----------------------------------------------------------------------------------------------------
+
+// Steps 1 of the end of task: running steps get the stop token, a grace, then the hard stop. The code is not resumed
+// again.
+void Execution::on_ending(core::Ending ending) {
+    if (phase_ == Phase::gone || phase_ == Phase::parked) return;
+    const bool harder = ending == core::Ending::kill && ending_ != core::Ending::kill;
+    const bool first = stop_timer_ == 0;
+    if (ending_ == core::Ending::none || harder) ending_ = ending;
+    if (phase_ != Phase::live) return;  // go_live() and the answer of a transition come back to it
+    stop_attempts(ending_ == core::Ending::kill ? 2 : 1);
+    if (harder) engine_.loop().cancel(std::exchange(stop_timer_, 0));
+    if (first || harder) {
+        const auto left_behind = [this] {
+            past_grace_ = true;
+            settle();
+        };
+        const auto hard = [this, left_behind] {
+            stop_attempts(2);
+            stop_timer_ = engine_.loop().after(engine_.options().hard_stop, left_behind);
+        };
+        stop_timer_ = ending_ == core::Ending::kill ? engine_.loop().after(engine_.options().hard_stop, left_behind)
+                                                    : engine_.loop().after(engine_.options().stop_grace, hard);
+    }
+    settle();
+}
+
+void Execution::settle_ending() {
+    if (past_grace_) {
+        for (const auto& running : running_) {
+            if (running->deaf) continue;
+            running->deaf = true;
+            engine_.count_deaf(1);
+            spdlog::warn("task {}: step {} ignores its stop; the task ends without it", core::to_string(row_.id),
+                         running->op->path);
+            if (running->op->options.effect == Effect::once && !running->checking)
+                draft(EntryKind::step_unknown, *running->op, running->state->number, {},
+                      core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, "ignored its stop"}));
+        }
+    }
+    if (in_flight_ > 0) return;
+    if (!running_.empty() && !past_grace_) {
+        if (!drafts_.empty()) send_record();
+        return;
+    }
+    engine_.loop().cancel(std::exchange(stop_timer_, 0));
+    if (ending_ == core::Ending::deadline)
+        send_record(core::Fail{Reason::deadline, {ErrorClass::final, Errc::task_failed, "the deadline of the task passed"}, {}});
+    else
+        send_record(core::Cancelled{});
+}
+
+void Execution::on_pause_requested() {
+    pause_requested_ = true;
+    settle();
+}
+
+void Execution::on_drain() {
+    if (phase_ == Phase::live) settle();
+}
+
+void Execution::drop() {
+    if (phase_ == Phase::gone) return;
+    phase_ = Phase::gone;
+    stop_attempts(2);
+    for (Draft& d : drafts_)
+        if (d.intent_of) d.intent_of->answer_intent(false);
+    drafts_.clear();
+    leave();
+    engine_.finished(*this);
+}
+
+}  // namespace pawl::detail

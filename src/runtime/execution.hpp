@@ -1,0 +1,206 @@
+// One claimed task while this process holds it: its coroutine, its operations, what it has recorded.
+//
+// The life of an execution: load the journal (nothing when fresh) -> feed it entry by entry, each time running the
+// code until all its branches wait -> live: settle() starts what the code newly awaits, records what came to an end,
+// and parks the task when only durable waits are left. Live and replay deliver the same entries in the same order.
+//
+// Everything here happens on the loop thread. Functions of steps run elsewhere and come back by a post.
+#pragma once
+
+#include "core/backoff.hpp"
+#include "core/command.hpp"
+#include "core/store.hpp"
+#include "runtime/attempt.hpp"
+#include "runtime/loop.hpp"
+#include "runtime/registry.hpp"
+
+#include <pawl/workflow.hpp>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace pawl::runtime {
+class Engine;
+}
+
+namespace pawl::detail {
+
+class Execution final : public DoneListener {
+public:
+    enum class Phase : std::uint8_t {
+        loading,  ///< the journal is being fed
+        live,
+        leaving,  ///< a Record with a transition is under way
+        parked,   ///< the frame is kept for the next claim
+        gone,     ///< holds nothing any more; freed when the last step function has returned
+    };
+
+    Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed, const RegisteredType& type);
+    ~Execution();
+
+    /// Starts or resumes the claimed task.
+    void begin();
+    /// The task was claimed again and its frame is still here.
+    void resume_parked(core::ClaimedTask claimed);
+    void on_ending(core::Ending ending);
+    void on_pause_requested();
+    /// The engine stops: no new step starts; hand the task back when the running ones have ended.
+    void on_drain();
+    /// The drain's grace is over.
+    void stop_for_drain() { stop_attempts(2); }
+    /// Drop everything at once: the lease or the store is lost, or the drain took too long.
+    void drop();
+
+    // For the operations of the Context.
+    void registered(OpBase& op);
+    void schedule(std::coroutine_handle<> handle) { runnable_.push_back(handle); }
+    void abandon_under(const std::string& prefix, Group& group);
+    bool any_active_under(const std::string& prefix) const;
+    /// Asks the group, once everything that can run has run, whether it is drained.
+    void check_later(Group& group) { checks_.push_back(&group); }
+    void drained(const std::string& prefix) { abandoned_.erase(prefix); }
+    void diverge(std::string text);
+    TimePoint observed_time() const;
+    std::uint64_t random();
+    void log(std::string_view text) const;
+
+    std::uint64_t serial() const { return serial_; }
+    const core::TaskRow& row() const { return row_; }
+    const std::string& definition() const { return definition_; }
+    Phase phase() const { return phase_; }
+    runtime::Engine& engine() { return engine_; }
+    bool removable() const { return phase_ == Phase::gone && running_.empty() && in_flight_ == 0; }
+    /// An attempt under way, for people.
+    struct LiveAttempt {
+        std::string path;
+        int number = 1;
+        core::Instant since{};
+        bool ignores_stop = false;
+    };
+    std::vector<LiveAttempt> live_attempts() const;
+
+    void coroutine_done() override { root_done_ = true; }
+
+private:
+    // One attempt whose function is running. It stays here until the function has returned.
+    struct Running {
+        Running(OpBase& o, std::shared_ptr<AttemptState> s) : op(&o), state(std::move(s)), attempt(*state) {}
+        OpBase* op;
+        std::shared_ptr<AttemptState> state;
+        Attempt attempt;
+        std::optional<AsyncRun> async;
+        std::optional<std::string> over;  // why it was ended from here: timeout, idle
+        runtime::TimerToken timer = 0, idle_timer = 0;
+        core::Instant since{};
+        bool checking = false;            // a check of an unknown outcome, not the step itself
+        bool deaf = false;                // the task ended without it
+    };
+    // What a function came to.
+    struct Ended {
+        std::string result;
+        bool happened = true;  // of a check
+        std::exception_ptr error;
+    };
+    struct Draft {
+        core::EntryDraft entry;
+        OpBase* op = nullptr;
+        std::shared_ptr<AttemptState> intent_of;  // answered when the entry is flushed
+    };
+
+    // execution.cpp: feeding and settling
+    void load_more();
+    void on_loaded(core::Loaded loaded);
+    void feed(core::Entry& entry);
+    void feed_void(core::Entry& entry);
+    void feed_operation(core::Entry& entry);
+    void apply_to_op(OpBase& op, core::EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
+                     std::string& result, std::string& error);
+    void complete_op(OpBase& op);
+    void run_code();
+    void go_live();
+    void settle();
+    void settle_ending();
+    void start_fresh();
+    void start_op(OpBase& op);
+    bool only_durable_waits() const;
+    core::Park park() const;
+    void finish();
+    core::Transition outcome_of_code();
+    void arm_wake();
+
+    // execution_record.cpp: writing
+    void draft(core::EntryKind kind, OpBase& op, std::int64_t number, std::string result = {}, std::string error = {},
+               std::optional<core::Micros> due_in = std::nullopt);
+    void send_record(core::Transition next = {});
+    void on_recorded(core::Command& command, std::vector<Draft>& drafts, Result<core::Answer>& answer);
+    void on_refused(std::vector<Draft>& drafts, const Error& error, bool leaving);
+    void leave();
+
+    // execution_steps.cpp: attempts
+    const Retry& policy_of(const OpBase& op) const;
+    void start_attempt(OpBase& op);
+    void run_attempt(OpBase& op);
+    std::shared_ptr<AttemptState> new_attempt(const OpBase& op, core::Micros limit);
+    void run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& state);
+    void launch(OpBase& op, bool checking);
+    void watch_idle(Running& running);
+    void on_function_end(Running* running, Ended ended);
+    void end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended);
+    void attempt_failed(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after);
+    void attempt_unknown(OpBase& op, const std::string& why);
+    void decide_unknown(OpBase& op, const std::string& why);
+    void end_check(OpBase& op, const std::optional<std::string>& over, Ended ended);
+    void recover(OpBase& op);
+    void record_intent(const std::shared_ptr<AttemptState>& state, std::string identity);
+    void cancel_op(OpBase& op);
+    void stop_attempts(int level);
+    void over(Running& running, std::string why);
+    Running* running_of(const OpBase& op);
+    std::optional<core::Micros> time_left(const OpBase& op) const;
+    core::Micros limits_of_attempt(const OpBase& op) const;
+
+    runtime::Engine& engine_;
+    const std::uint64_t serial_;
+    const RegisteredType& type_;
+    core::TaskRow row_;
+    std::string definition_;
+    std::vector<std::pair<int, int>> voided_;
+    std::size_t voided_next_ = 0;
+    std::map<std::string, std::string> salvaged_;  // results inside a void range, by path
+    std::set<std::string> voided_unknown_;         // steps inside it that failed with an unknown outcome
+
+    Phase phase_ = Phase::loading;
+    bool root_done_ = false;
+    bool replaying_ = true;
+    bool pause_requested_ = false;
+    bool holds_slot_ = true;
+    bool settling_ = false;
+    bool past_grace_ = false;
+    std::optional<std::string> diverged_;
+    std::optional<std::string> pause_text_;      // a policy pauses the task when nothing runs
+    Reason pause_reason_ = Reason::none;
+    core::Ending ending_ = core::Ending::none;
+
+    Context context_;
+    Scope root_scope_;
+    std::optional<Workflow<std::string>> root_;
+    std::deque<std::coroutine_handle<>> runnable_;
+    std::deque<Group*> checks_;
+    std::map<std::string, Group*> abandoned_;  // scopes whose code is not resumed again, by prefix
+    std::vector<OpBase*> active_;  // in the order of their start
+    std::vector<OpBase*> fresh_;   // active ones that settle() must look at
+    std::vector<Draft> drafts_;
+    std::vector<std::unique_ptr<Running>> running_;
+    int in_flight_ = 0;
+    int known_no_ = 0;
+    core::Instant observed_at_{};
+    std::uint64_t randoms_ = 0;
+    runtime::TimerToken wake_timer_ = 0, stop_timer_ = 0;
+};
+
+}  // namespace pawl::detail

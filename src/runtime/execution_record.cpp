@@ -1,0 +1,117 @@
+// Writing what an execution recorded, and what follows from the store's answer.
+#include "core/assert.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/execution.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace pawl::detail {
+
+using core::EntryKind;
+
+void Execution::draft(EntryKind kind, OpBase& op, std::int64_t number, std::string result, std::string error,
+                      std::optional<core::Micros> due_in) {
+    Draft d;
+    d.entry.kind = kind;
+    d.entry.path = op.path;
+    d.entry.number = number;
+    d.entry.result = std::move(result);
+    d.entry.error = std::move(error);
+    d.entry.due_in = due_in;
+    d.op = &op;
+    drafts_.push_back(std::move(d));
+}
+
+void Execution::send_record(core::Transition next) {
+    const bool leaving = !std::holds_alternative<std::monostate>(next);
+    PAWL_ASSERT(leaving || !drafts_.empty());
+    core::Record record;
+    record.task = row_.ref;
+    record.fence = row_.fence;
+    record.next = std::move(next);
+    record.entries.reserve(drafts_.size());
+    std::vector<Draft> drafts = std::exchange(drafts_, {});
+    for (Draft& d : drafts) record.entries.push_back(std::move(d.entry));
+
+    if (leaving) {
+        phase_ = Phase::leaving;
+        engine_.loop().cancel(std::exchange(wake_timer_, 0));
+        leave();  // the slot is free for the claim that rides in the same batch
+    }
+    in_flight_++;
+    engine_.send(std::move(record), [this, drafts = std::move(drafts)](core::Command& command,
+                                                                       Result<core::Answer> answer) mutable {
+        in_flight_--;
+        on_recorded(command, drafts, answer);
+    });
+}
+
+void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, Result<core::Answer>& answer) {
+    auto& record = std::get<core::Record>(command);
+    const bool leaving = !std::holds_alternative<std::monostate>(record.next);
+    if (phase_ == Phase::gone || !answer) {
+        static const Error gone{Errc::lease_lost, "the task is no longer held"};
+        return on_refused(drafts, answer ? gone : answer.error(), leaving);
+    }
+    const auto& recorded = std::get<core::Recorded>(*answer);
+    PAWL_ASSERT(recorded.due.size() == drafts.size());
+    known_no_ = recorded.first_no + static_cast<int>(drafts.size()) - 1 + (leaving ? 1 : 0);
+    for (std::size_t i = 0; i < drafts.size(); i++) {
+        OpBase& op = *drafts[i].op;
+        core::EntryDraft& entry = record.entries[i];
+        if (drafts[i].intent_of) drafts[i].intent_of->answer_intent(true);
+        const std::int64_t due_us = recorded.due[i] ? core::count(*recorded.due[i]) : 0;
+        apply_to_op(op, entry.kind, entry.number, core::count(recorded.at), due_us, entry.result, entry.error);
+        if (op.kind == OpKind::timer && entry.kind == EntryKind::timer_set) op.state.phase = OpState::Phase::backoff;
+        if (entry.kind == EntryKind::step_started && op.state.phase == OpState::Phase::intent) {
+            if (ending_ == core::Ending::none && phase_ == Phase::live) run_attempt(op);
+        }
+        if (entry.kind == EntryKind::step_resolved || entry.kind == EntryKind::step_unknown ||
+            entry.kind == EntryKind::step_lost || entry.kind == EntryKind::step_attempt_failed)
+            if (std::ranges::find(fresh_, &op) == fresh_.end()) fresh_.push_back(&op);
+        if (core::is_observed(entry.kind)) {
+            observed_at_ = recorded.at;
+            complete_op(op);
+            run_code();
+        }
+    }
+    if (!leaving) return settle();
+    if (recorded.state == TaskState::running) {  // cannot be: a transition leaves
+        PAWL_ASSERT(false);
+    }
+    if (is_final(recorded.state) || recorded.state == TaskState::paused ||
+        std::holds_alternative<core::HandBack>(record.next) || !running_.empty()) {
+        phase_ = Phase::gone;
+        return engine_.finished(*this);
+    }
+    phase_ = Phase::parked;
+    engine_.parked(*this);
+}
+
+void Execution::on_refused(std::vector<Draft>& drafts, const Error& error, bool leaving) {
+    for (Draft& d : drafts)
+        if (d.intent_of) d.intent_of->answer_intent(false);
+    if (phase_ == Phase::gone) return engine_.finished(*this);
+    if (error.code != Errc::stopping) {
+        spdlog::warn("task {}: given up: {}", core::to_string(row_.id), error.message);
+        return drop();
+    }
+    // The task is being ended: what was refused would have begun something new. The notice of the end came before
+    // this answer, or the row said so at the claim.
+    for (Draft& d : drafts)
+        if (d.op->state.phase == OpState::Phase::intent || d.op->state.phase == OpState::Phase::recording)
+            d.op->state.phase = OpState::Phase::fresh;
+    if (leaving) phase_ = Phase::live;
+    PAWL_ASSERT(ending_ != core::Ending::none);
+    on_ending(ending_);
+    settle();
+}
+
+void Execution::leave() {
+    if (!std::exchange(holds_slot_, false)) return;
+    engine_.release_slot();
+}
+
+}  // namespace pawl::detail

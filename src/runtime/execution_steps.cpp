@@ -1,0 +1,378 @@
+// Attempts of steps: start, limits, how they end, what follows.
+#include "core/assert.hpp"
+#include "core/backoff.hpp"
+#include "core/limits.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/execution.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace pawl::detail {
+
+using core::EntryKind;
+using core::Micros;
+using Op = OpState::Phase;
+
+namespace {
+
+constexpr Micros loop_hold_max = std::chrono::milliseconds(50);
+
+// What a function's exception says about its step.
+struct Thrown {
+    core::Failure failure;
+    std::optional<Micros> retry_after;
+};
+
+Thrown describe(const std::exception_ptr& error, Effect effect) {
+    // In a `once` step only an explicit word of the function is proof; everything else may have happened.
+    const ErrorClass otherwise = effect == Effect::once ? ErrorClass::unknown : ErrorClass::retryable;
+    try {
+        std::rethrow_exception(error);
+    } catch (const StepError& e) {
+        Thrown thrown{{e.cls, Errc::step_failed, e.what()}, std::nullopt};
+        if (e.wait) thrown.retry_after = *e.wait;
+        return thrown;
+    } catch (const JsonError& e) {
+        return {{ErrorClass::final, Errc::bad_input, std::string("the result cannot be stored: ") + e.what()}, {}};
+    } catch (const AsyncStopped& e) {
+        return {{otherwise, Errc::stopping, e.what()}, {}};
+    } catch (const std::logic_error& e) {
+        return {{effect == Effect::once ? ErrorClass::unknown : ErrorClass::final, Errc::step_failed, e.what()}, {}};
+    } catch (const std::exception& e) {
+        return {{otherwise, Errc::step_failed, e.what()}, {}};
+    } catch (...) {
+        return {{otherwise, Errc::step_failed, "threw something that is not a std::exception"}, {}};
+    }
+}
+
+}  // namespace
+
+const Retry& Execution::policy_of(const OpBase& op) const {
+    return !op.options.retry.attempts_given() && type_.retry.attempts_given() ? type_.retry : op.options.retry;
+}
+
+// To the nearest of step.total and the task's deadline.
+std::optional<Micros> Execution::time_left(const OpBase& op) const {
+    std::optional<Micros> left;
+    if (row_.deadline) left = *row_.deadline - engine_.clock().wall();
+    if (op.options.total) {
+        const Micros total = *op.options.total;
+        const Micros used = op.state.first_us ? engine_.now() - core::instant(op.state.first_us) : Micros{0};
+        left = left ? std::min(*left, total - used) : total - used;
+    }
+    return left;
+}
+
+void Execution::start_attempt(OpBase& op) {
+    if (const auto ok = core::check_retry(policy_of(op)); !ok) {
+        op.state.phase = Op::recording;
+        return draft(EntryKind::step_failed, op, 0, {},
+                     core::encode_failure({ErrorClass::final, Errc::bad_input, ok.error().message}));
+    }
+    if (const auto left = time_left(op); left && *left <= Micros{0} && op.options.total) {
+        op.state.phase = Op::recording;
+        return draft(EntryKind::step_failed, op, op.state.attempts, {},
+                     core::encode_failure({ErrorClass::final, Errc::timed_out, "its total time is used up"}));
+    }
+    const bool intent = op.options.effect == Effect::once || (op.options.total && op.state.first_us == 0);
+    if (intent && !op.options.intent_by_step) {
+        op.state.phase = Op::intent;
+        return draft(EntryKind::step_started, op, op.state.attempts + 1);
+    }
+    run_attempt(op);
+}
+
+void Execution::run_attempt(OpBase& op) {
+    op.state.phase = Op::running;
+    if (op.how() == HowToRun::loop) return run_in_place(op, new_attempt(op, limits_of_attempt(op)));
+    launch(op, false);
+}
+
+Micros Execution::limits_of_attempt(const OpBase& op) const {
+    Micros limit = op.options.timeout ? Micros(*op.options.timeout) : core::limits::step_timeout;
+    if (const auto left = time_left(op)) limit = std::min(limit, *left);
+    return std::max(limit, Micros{0});
+}
+
+std::shared_ptr<AttemptState> Execution::new_attempt(const OpBase& op, Micros limit) {
+    auto state = std::make_shared<AttemptState>();
+    state->task = row_.id;
+    state->path = op.path;
+    state->generation = op.state.generation;
+    state->number = op.state.attempts + 1;
+    state->fence = row_.fence.token();
+    state->deadline = TimePoint{(engine_.clock().wall() + limit).time_since_epoch()};
+    state->clock = &engine_.clock();
+    state->heartbeat_us.store(engine_.clock().boot().count());
+    return state;
+}
+
+void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& state) {
+    const Micros start = engine_.clock().boot();
+    Ended ended;
+    try {
+        ended.result = op.run(Attempt(*state));
+    } catch (...) {
+        ended.error = std::current_exception();
+    }
+    const Micros held = engine_.clock().boot() - start;
+    if (held > loop_hold_max)
+        spdlog::warn("task {}: step {} held the event loop for {} ms; run it in the pool (leave out .on_loop())",
+                     core::to_string(row_.id), op.path, held.count() / 1000);
+    end_attempt(op, false, std::nullopt, std::move(ended));
+}
+
+// Starts the step's function, or the check of its outcome, in the pool or as a coroutine on the loop.
+void Execution::launch(OpBase& op, bool checking) {
+    op.state.phase = checking ? Op::checking : Op::running;
+    const Micros limit = limits_of_attempt(op);
+    running_.push_back(std::make_unique<Running>(op, new_attempt(op, limit)));
+    Running* running = running_.back().get();
+    running->checking = checking;
+    running->since = engine_.now();
+    running->timer = engine_.loop().after(limit, [this, running, limit] {
+        running->timer = 0;
+        over(*running, "timed out after " + std::to_string(limit.count() / 1000) + " ms");
+    });
+    if (op.options.idle) watch_idle(*running);
+    running->state->send_intent = [this, running](std::string identity) {
+        engine_.loop().post([this, running, identity = std::move(identity)]() mutable {
+            record_intent(running->state, std::move(identity));
+        });
+    };
+    if (!checking && op.how() == HowToRun::async) {
+        running->async.emplace([this, running] {
+            engine_.loop().post([this, running] {
+                Ended ended;
+                try {
+                    ended.result = running->op->take_async();
+                } catch (...) {
+                    ended.error = std::current_exception();
+                }
+                on_function_end(running, std::move(ended));
+            });
+        });
+        op.start_async(running->attempt, *running->async);
+        return;
+    }
+    engine_.pool().run([this, running, checking] {
+        Ended ended;
+        try {
+            if (checking) {
+                auto found = (*running->op->options.on_unknown.check)(running->attempt);
+                ended.happened = found.has_value();
+                if (found) ended.result = std::move(*found);
+            } else {
+                ended.result = running->op->run(running->attempt);
+            }
+        } catch (...) {
+            ended.error = std::current_exception();
+        }
+        engine_.loop().post([this, running, ended = std::move(ended)]() mutable {
+            on_function_end(running, std::move(ended));
+        });
+    });
+}
+
+void Execution::watch_idle(Running& running) {
+    const Micros idle = *running.op->options.idle;
+    const Micros silent = engine_.clock().boot() - Micros(running.state->heartbeat_us.load());
+    if (silent >= idle) {
+        running.idle_timer = 0;
+        return over(running, "gave no sign of life for " + std::to_string(idle.count() / 1000) + " ms");
+    }
+    running.idle_timer = engine_.loop().after(idle - silent, [this, r = &running] { watch_idle(*r); });
+}
+
+// The attempt is judged, but over only when its function has returned: no retry starts before.
+void Execution::over(Running& running, std::string why) {
+    if (running.over) return;
+    running.over = std::move(why);
+    running.state->request_stop(1);
+    if (running.async) return running.async->stop();
+    engine_.loop().cancel(running.timer);
+    running.timer = engine_.loop().after(engine_.options().stop_grace, [r = &running] {
+        r->timer = 0;
+        r->state->request_stop(2);
+    });
+}
+
+void Execution::stop_attempts(int level) {
+    for (const auto& running : running_) {
+        running->state->request_stop(level);
+        if (running->async) running->async->stop();
+    }
+}
+
+Execution::Running* Execution::running_of(const OpBase& op) {
+    const auto at = std::ranges::find_if(running_, [&](const auto& r) { return r->op == &op; });
+    return at == running_.end() ? nullptr : at->get();
+}
+
+void Execution::on_function_end(Running* running, Ended ended) {
+    const auto at = std::ranges::find_if(running_, [&](const auto& r) { return r.get() == running; });
+    PAWL_ASSERT(at != running_.end());
+    const std::unique_ptr<Running> done = std::move(*at);
+    running_.erase(at);
+    engine_.loop().cancel(done->timer);
+    engine_.loop().cancel(done->idle_timer);
+    if (done->deaf) engine_.count_deaf(-1);
+    if (phase_ == Phase::gone || phase_ == Phase::leaving || done->deaf) return engine_.finished(*this);
+    if (done->checking) end_check(*done->op, done->over, std::move(ended));
+    else end_attempt(*done->op, done->state->stop.load() > 0 && !done->over, done->over, std::move(ended));
+    settle();
+}
+
+void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended) {
+    const int number = op.state.attempts + 1;
+    if (!ended.error && !over) {
+        op.state.phase = Op::recording;
+        if (ended.result.size() <= core::limits::result_bytes_max)
+            return draft(EntryKind::step_completed, op, number, std::move(ended.result));
+        return draft(EntryKind::step_failed, op, number, {},
+                     core::encode_failure({ErrorClass::final, Errc::too_large,
+                                           "its result has " + std::to_string(ended.result.size()) +
+                                               " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
+    }
+    Thrown thrown;
+    if (over) {
+        thrown.failure = {op.options.effect == Effect::once ? ErrorClass::unknown : ErrorClass::retryable,
+                          Errc::timed_out, *over};
+    } else {
+        thrown = describe(ended.error, op.options.effect);
+    }
+    const bool known = op.options.effect != Effect::once || thrown.failure.cls != ErrorClass::unknown;
+    const bool ending = ending_ != core::Ending::none;
+    // Stopped from here, not by itself: what did not end well is no failure of the step.
+    if (stopped && known && !ending && !op.state.abandoned && engine_.draining()) {
+        op.state.phase = Op::fresh;
+        return;
+    }
+    if (op.state.abandoned && known) return cancel_op(op);
+    if (ending && known) {
+        op.state.phase = Op::recording;
+        return draft(EntryKind::step_attempt_failed, op, number, {}, core::encode_failure(thrown.failure));
+    }
+    if (ending) {
+        op.state.phase = Op::recording;
+        return draft(EntryKind::step_unknown, op, number, {}, core::encode_failure(thrown.failure));
+    }
+    attempt_failed(op, std::move(thrown.failure), thrown.retry_after);
+}
+
+void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
+    core::FailedAttempt facts;
+    facts.number = op.state.attempts + 1;
+    facts.cls = failure.cls;
+    facts.effect = op.options.effect;
+    facts.retry_after = retry_after;
+    facts.task_attempts = row_.max_attempts;
+    facts.remaining = time_left(op);
+    facts.jitter = engine_.random().unit();
+    const core::RetryDecision decision = core::decide_retry(policy_of(op), facts);
+    using What = core::RetryDecision::What;
+    if (decision.what == What::unknown) return attempt_unknown(op, failure.message);
+    op.state.phase = Op::recording;
+    if (decision.what == What::retry)
+        return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure), decision.delay);
+    if (decision.what == What::pause) {
+        pause_reason_ = Reason::exhausted;
+        pause_text_ = "step " + op.path + ": " + failure.message + " (" + decision.text + ")";
+        return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure));
+    }
+    if (!decision.text.empty()) failure.message += " (" + decision.text + ")";
+    if (failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
+    draft(EntryKind::step_failed, op, facts.number, {}, core::encode_failure(failure));
+}
+
+// ---- unknown outcomes ------------------------------------------------------------------------------------------
+
+void Execution::attempt_unknown(OpBase& op, const std::string& why) {
+    op.state.phase = Op::recording;
+    draft(EntryKind::step_unknown, op, op.state.attempts + 1, {},
+          core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, why}));
+    // A check runs once the entry is flushed: start_op() finds it open and comes back to recover().
+    if (op.options.on_unknown.policy != OnUnknown::Policy::verify) decide_unknown(op, why);
+}
+
+void Execution::decide_unknown(OpBase& op, const std::string& why) {
+    using Policy = OnUnknown::Policy;
+    const core::Failure failure{ErrorClass::unknown, Errc::outcome_unknown, "outcome unknown: " + why};
+    switch (op.options.on_unknown.policy) {
+        case Policy::report:
+        case Policy::fail:
+            op.state.phase = Op::recording;
+            return draft(EntryKind::step_failed, op, op.state.attempts, {}, core::encode_failure(failure));
+        case Policy::retry:
+            op.state.phase = Op::recording;
+            return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "on_unknown(retry)");
+        case Policy::verify:
+        case Policy::pause:
+            op.state.phase = Op::checking;
+            pause_reason_ = Reason::outcome_unknown;
+            pause_text_ = "step " + op.path + ": " + failure.message;
+    }
+}
+
+// A step whose last attempt has an intent and no answer: a crash cut it, or its outcome is still open.
+void Execution::recover(OpBase& op) {
+    OpState& s = op.state;
+    if (s.unknown_open) {
+        if (op.options.on_unknown.policy == OnUnknown::Policy::verify && op.options.on_unknown.check)
+            return launch(op, true);
+        return decide_unknown(op, "the worker or its attempt ended in the middle");
+    }
+    const auto judge = [this, &op] {
+        if (op.options.effect == Effect::once)
+            return attempt_unknown(op, "the worker ended in the middle of attempt " +
+                                           std::to_string(op.state.attempts + 1));
+        op.state.phase = Op::recording;
+        draft(EntryKind::step_lost, op, op.state.attempts + 1);
+    };
+    if (!op.options.recover || s.identity.empty()) return judge();
+    // A tool's process may have outlived its worker: it is gone before anything is judged.
+    s.phase = Op::checking;
+    running_.push_back(std::make_unique<Running>(op, new_attempt(op, limits_of_attempt(op))));
+    Running* running = running_.back().get();
+    engine_.pool().run([this, running, judge, recover = op.options.recover, identity = s.identity] {
+        (*recover)(identity);
+        engine_.loop().post([this, running, judge] {
+            std::erase_if(running_, [&](const auto& r) { return r.get() == running; });
+            if (phase_ != Phase::live) return engine_.finished(*this);
+            if (ending_ == core::Ending::none) judge();
+            settle();
+        });
+    });
+}
+
+void Execution::end_check(OpBase& op, const std::optional<std::string>& over, Ended ended) {
+    if (ending_ != core::Ending::none) return;  // the outcome stays unknown, as recorded
+    if (over || ended.error) {
+        const std::string why = over ? *over : describe(ended.error, Effect::read).failure.message;
+        pause_reason_ = Reason::outcome_unknown;
+        pause_text_ = "step " + op.path + ": outcome unknown, and its check cannot tell: " + why;
+        return;
+    }
+    op.state.phase = Op::recording;
+    if (ended.happened) return draft(EntryKind::step_completed, op, op.state.attempts, std::move(ended.result));
+    draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
+}
+
+void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::string identity) {
+    const auto at = std::ranges::find_if(running_, [&](const auto& r) { return r->state == state; });
+    PAWL_ASSERT(at != running_.end());
+    if (phase_ != Phase::live || ending_ != core::Ending::none || engine_.draining() || (*at)->over)
+        return state->answer_intent(false);
+    draft(EntryKind::step_started, *(*at)->op, state->number, std::move(identity));
+    drafts_.back().intent_of = state;
+    settle();
+}
+
+void Execution::cancel_op(OpBase& op) {
+    op.state.phase = Op::recording;
+    draft(EntryKind::step_cancelled, op, op.state.attempts);
+}
+
+}  // namespace pawl::detail

@@ -1,0 +1,117 @@
+#include "runtime/holder.hpp"
+
+#include "core/limits.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <future>
+
+namespace pawl::runtime {
+
+using namespace std::chrono_literals;
+
+HolderOptions::HolderOptions() : retention(core::limits::retention) {}
+
+Result<std::unique_ptr<Holder>> Holder::open(HolderParts parts, const Registry& registry, HolderOptions options) {
+    auto store = parts.open_store();
+    if (!store) return store.error();
+    auto reader = parts.open_reader();
+    if (!reader) return reader.error();
+    if (options.pool_threads_max == 0) options.pool_threads_max = options.engine.concurrency + 16;
+    return std::unique_ptr<Holder>(
+        new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader)));
+}
+
+Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
+               std::unique_ptr<core::Reader> reader)
+    : parts_(std::move(parts)), options_(std::move(options)), loop_(clock_), batcher_(clock_),
+      reader_(std::move(reader)) {
+    if (parts_.make_net) net_ = parts_.make_net(loop_.io());
+    pool_ = std::make_unique<ThreadPool>(options_.pool_threads_max);
+    reader_thread_ = std::make_unique<ThreadPool>(1);
+    engine_ = std::make_unique<Engine>(EngineParts{loop_, *pool_, batcher_, clock_, random_, net_.get()}, registry,
+                                       options_.engine);
+    store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), parts_.open_store,
+                                                  [this](Error error) {
+                                                      spdlog::critical("store: {}", error.message);
+                                                      if (fatal_) fatal_(error);
+                                                  });
+}
+
+// Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
+// references into the engine's executions, which go last.
+void Holder::close() {
+    if (closed_) return;
+    closed_ = true;
+    store_thread_.reset();
+    loop_.stop();
+    if (thread_.joinable()) thread_.join();
+    reader_thread_.reset();
+    pool_.reset();
+    // What the functions posted at their end is run, so that every execution is free of them.
+    engine_->drop_all();
+    loop_.io().restart();
+    loop_.io().poll();
+}
+
+Holder::~Holder() {
+    close();
+    engine_.reset();
+}
+
+void Holder::work() {
+    loop_.post([this] {
+        engine_->start();
+        purge();
+    });
+}
+
+void Holder::run_in_background() {
+    thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Holder::run() { loop_.run(); }
+
+void Holder::drain(std::function<void()> done) {
+    loop_.post([this, done = std::move(done)]() mutable { engine_->drain(std::move(done)); });
+}
+
+Result<core::Answer> Holder::call(core::Command command) {
+    std::promise<Result<core::Answer>> promise;
+    auto answer = promise.get_future();
+    const bool taken = batcher_.push_blocking(Item{
+        std::move(command),
+        [&promise](core::Command&, Result<core::Answer> a) { promise.set_value(std::move(a)); }, false});
+    if (!taken) return Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"};
+    return answer.get();
+}
+
+void Holder::read(std::function<void(core::Reader&)> work, std::function<void()> done) {
+    reader_thread_->run([this, work = std::move(work), done = std::move(done)]() mutable {
+        work(*reader_);
+        loop_.post(std::move(done));
+    });
+}
+
+void Holder::read_and_wait(const std::function<void(core::Reader&)>& work) {
+    std::promise<void> done;
+    auto future = done.get_future();
+    reader_thread_->run([&] {
+        work(*reader_);
+        done.set_value();
+    });
+    future.wait();
+}
+
+// Hourly, in small chunks, each a command between others.
+void Holder::purge() {
+    constexpr int chunk = 256;
+    core::Purge command{options_.retention, chunk};
+    engine_->send(command, [this](core::Command&, Result<core::Answer> answer) {
+        const bool more = answer && std::get<core::Purged>(*answer).tasks == chunk;
+        if (more) return purge();
+        loop_.after(1h, [this] { purge(); });
+    }, false);
+}
+
+}  // namespace pawl::runtime

@@ -1,0 +1,94 @@
+// One process's hold on one store: loop, store thread, blocking pool, engine, put together and taken apart in order.
+#pragma once
+
+#include "core/store.hpp"
+#include "runtime/asio_loop.hpp"
+#include "runtime/batcher.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/store_thread.hpp"
+#include "runtime/thread_pool.hpp"
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace pawl::runtime {
+
+struct HolderOptions {
+    EngineOptions engine;
+    int pool_threads_max = 0;  ///< 0 = concurrency + 16: checks and deaf steps never starve the others
+    /// Final tasks older than this are deleted, hourly.
+    core::Micros retention;
+
+    HolderOptions();
+};
+
+/// How a holder gets what its layer may not know.
+struct HolderParts {
+    StoreThread::Open open_store;
+    std::function<Result<std::unique_ptr<core::Reader>>()> open_reader;
+    std::function<std::unique_ptr<core::Net>(boost::asio::io_context&)> make_net;  ///< may be empty
+};
+
+class Holder {
+public:
+    /// Opens the store. Nothing is claimed before work().
+    static Result<std::unique_ptr<Holder>> open(HolderParts parts, const Registry& registry, HolderOptions options);
+    ~Holder();
+
+    /// Begins to claim. Any thread, once.
+    void work();
+    /// Runs the loop on a thread of its own until the holder is destroyed.
+    void run_in_background();
+    /// Runs the loop on the calling thread until leave().
+    void run();
+    /// Ends run(). Any thread.
+    void leave() { loop_.stop(); }
+    /// Closes the store and stops every thread; the loop does not run afterwards, its objects still exist. Once, not
+    /// from the loop thread; also by the destructor.
+    void close();
+    /// Writes what is queued, closes the store. Once, not from the loop thread; close() does it too.
+    void close_store() { store_thread_.reset(); }
+    /// Claims nothing more, hands back what is held, then calls `done` on the loop. Any thread.
+    void drain(std::function<void()> done);
+
+    /// A client's command from a thread that is not the loop: waits for room and for the answer.
+    Result<core::Answer> call(core::Command command);
+
+    /// Reads on the reader's thread; `done` follows on the loop. Loop thread.
+    void read(std::function<void(core::Reader&)> work, std::function<void()> done);
+    /// Reads and waits for it. Not from the loop thread.
+    void read_and_wait(const std::function<void(core::Reader&)>& work);
+
+    AsioLoop& loop() { return loop_; }
+    Engine& engine() { return *engine_; }
+    StoreThread& store_thread() { return *store_thread_; }
+    const MachineClock& clock() const { return clock_; }
+    MachineRandom& random() { return random_; }
+    Batcher& batcher() { return batcher_; }
+    /// Called on the loop when the store is lost for good.
+    void on_fatal(std::function<void(Error)> f) { fatal_ = std::move(f); }
+
+private:
+    Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
+           std::unique_ptr<core::Reader> reader);
+    void purge();
+
+    HolderParts parts_;
+    HolderOptions options_;
+    MachineClock clock_;
+    MachineRandom random_;
+    AsioLoop loop_;
+    std::unique_ptr<core::Net> net_;
+    Batcher batcher_;
+    std::unique_ptr<ThreadPool> pool_;
+    std::unique_ptr<core::Reader> reader_;
+    std::unique_ptr<ThreadPool> reader_thread_;
+    std::unique_ptr<Engine> engine_;
+    std::unique_ptr<StoreThread> store_thread_;
+    std::function<void(Error)> fatal_;
+    std::thread thread_;
+    bool closed_ = false;
+};
+
+}  // namespace pawl::runtime

@@ -1,0 +1,41 @@
+#include "runtime/thread_pool.hpp"
+
+namespace pawl::runtime {
+
+ThreadPool::~ThreadPool() {
+    {
+        std::lock_guard lock(mutex_);
+        stopped_ = true;
+        queue_.clear();
+    }
+    ready_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+}
+
+void ThreadPool::run(std::function<void()> f) {
+    std::lock_guard lock(mutex_);
+    if (stopped_) return;
+    queue_.push_back(std::move(f));
+    if (static_cast<int>(queue_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_)
+        threads_.emplace_back([this] { work(); });
+    else
+        ready_.notify_one();
+}
+
+void ThreadPool::work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        idle_++;
+        ready_.wait(lock, [&] { return stopped_ || !queue_.empty(); });
+        idle_--;
+        if (stopped_) return;
+        auto f = std::move(queue_.front());
+        queue_.pop_front();
+        lock.unlock();
+        f();
+        f = nullptr;
+        lock.lock();
+    }
+}
+
+}  // namespace pawl::runtime

@@ -1,0 +1,35 @@
+// The blocking pool: threads that steps and tools may block. They are made when needed and kept.
+#pragma once
+
+#include "runtime/loop.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace pawl::runtime {
+
+class ThreadPool final : public Pool {
+public:
+    explicit ThreadPool(int threads_max) : threads_max_(threads_max) {}
+    /// Waits for the functions that run; those not started are dropped.
+    ~ThreadPool() override;
+
+    /// Waits in a queue while threads_max functions run; the queue is bounded by the engine's slots.
+    void run(std::function<void()> f) override;
+
+private:
+    void work();
+
+    const int threads_max_;
+    std::mutex mutex_;
+    std::condition_variable ready_;
+    std::deque<std::function<void()>> queue_;
+    std::vector<std::thread> threads_;
+    int idle_ = 0;
+    bool stopped_ = false;
+};
+
+}  // namespace pawl::runtime

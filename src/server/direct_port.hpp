@@ -1,0 +1,42 @@
+// The port of a process that runs no worker: every command is applied and flushed at once.
+#pragma once
+
+#include "server/port.hpp"
+
+namespace pawl::server {
+
+class DirectPort final : public Port {
+public:
+    /// Exactly one of `store` and `reader`: with a reader alone every command is refused. `clock` and `random` must
+    /// outlive the port. `name` is what people call the store (its path).
+    DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader, const core::Clock& clock,
+               core::Random& random, std::string name);
+    /// Closes the store, as clean unless a write failed.
+    ~DirectPort() override;
+
+    void send(std::vector<core::Command> commands,
+              std::function<void(std::vector<Result<core::Answer>>)> done) override;
+    void read(std::function<void(core::Reader&)> work, std::function<void()> done) override;
+    /// Nothing changes here while nobody works the file: answers `false` at once.
+    std::unique_ptr<Wait> wait(core::TaskRef task, Change change, core::Micros limit,
+                               std::function<void(bool changed)> woken) override;
+    std::optional<WorkerStatus> worker() const override { return std::nullopt; }
+    std::vector<LiveStep> live_steps(core::TaskRef) const override { return {}; }
+    std::string store_name() const override { return name_; }
+    const core::Clock& clock() const override { return *clock_; }
+    core::Instant store_now() const override;
+    core::Random& random() override { return *random_; }
+
+private:
+    Result<std::vector<Result<core::Answer>>> apply(const std::vector<core::Command>& commands);
+
+    std::unique_ptr<core::Store> store_;
+    std::unique_ptr<core::Reader> reader_;
+    const core::Clock* clock_;
+    core::Random* random_;
+    std::string name_;
+    core::Instant last_now_{};
+    std::optional<Error> broken_;  ///< a write failed: what the store holds now is not known
+};
+
+}  // namespace pawl::server

@@ -1,0 +1,23 @@
+// The JSON shapes of the API (docs/reference/api.md). Stable: a field may be added, never renamed or dropped.
+#pragma once
+
+#include "core/command.hpp"
+#include "core/store.hpp"
+#include "server/json_text.hpp"
+#include "server/port.hpp"
+
+namespace pawl::server {
+
+/// `whole`: with input, output and error; a listing has none of them.
+void append_task(JsonText& json, const core::TaskRow& row, bool whole);
+
+/// `cursor` and `task` only where entries of several tasks stand together (the feed).
+void append_entry(JsonText& json, const core::Entry& entry, const core::TaskId* task = nullptr);
+
+void append_queue(JsonText& json, const core::QueueStatus& queue);
+void append_worker(JsonText& json, const std::optional<WorkerStatus>& worker);
+
+/// Whether only a person can move the task on.
+bool needs_person(TaskState state, Reason reason);
+
+}  // namespace pawl::server

@@ -1,0 +1,412 @@
+#include "server/why.hpp"
+
+#include "core/duration.hpp"
+
+#include <algorithm>
+
+namespace pawl::server {
+namespace {
+
+using core::EntryKind;
+
+std::string quoted(std::string_view text) {
+    return "\"" + std::string(text) + "\"";
+}
+
+std::string plural(std::int64_t n, std::string_view one) {
+    return std::to_string(n) + " " + std::string(one) + (n == 1 ? "" : "s");
+}
+
+// In single quotes, so that a step's name can be pasted into a shell.
+std::string for_shell(std::string_view word) {
+    std::string out = "'";
+    for (const char c : word)
+        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+std::string command(const WhyFacts& facts, std::string_view verb, std::string_view rest = {}) {
+    std::string out = "pawl " + std::string(verb) + " " + core::to_string(facts.row.id);
+    return rest.empty() ? out : out + " " + std::string(rest);
+}
+
+std::string in_time(core::Instant at, core::Instant now) {
+    return at > now ? "in " + core::format_duration(at - now) : std::string("now");
+}
+
+std::string elapsed(core::Instant since, core::Instant now) {
+    return core::format_duration(std::max(core::Micros{0}, core::Micros(now - since)));
+}
+
+const core::Entry* newest(const WhyFacts& facts, std::initializer_list<EntryKind> kinds) {
+    const auto found = std::find_if(facts.recent.rbegin(), facts.recent.rend(), [&](const core::Entry& entry) {
+        return std::find(kinds.begin(), kinds.end(), entry.kind) != kinds.end();
+    });
+    return found == facts.recent.rend() ? nullptr : &*found;
+}
+
+std::optional<core::Failure> row_failure(const core::TaskRow& row) {
+    if (row.error.empty()) return std::nullopt;
+    return core::decode_failure(row.error);
+}
+
+// "; " and the message, or nothing when there is none to show.
+std::string because(const std::optional<core::Failure>& failure) {
+    return failure && !failure->message.empty() ? ": " + failure->message : std::string();
+}
+
+// ---- who could take it ---------------------------------------------------------------------------------------------
+
+bool fits(const core::ServedType& served, const core::LaneKey& lane) {
+    const bool version_fits =
+        lane.version == 0 || (served.compatible_from <= lane.version && lane.version <= served.version);
+    return served.type == lane.type && version_fits;
+}
+
+// Why no worker can take this task, or nothing when one can.
+std::optional<std::string> nobody_serves(const WhyFacts& facts) {
+    const core::LaneKey& lane = facts.row.lane;
+    if (!facts.worker) return "no worker process works this file";
+    const WorkerStatus& worker = *facts.worker;
+    if (worker.draining) return "the worker was told to stop and takes no more tasks";
+    const bool queue_fits = worker.queues.empty() ||
+                            std::find(worker.queues.begin(), worker.queues.end(), lane.queue) != worker.queues.end();
+    if (!queue_fits) return "no worker serves the queue " + quoted(lane.queue);
+    if (std::any_of(worker.types.begin(), worker.types.end(), [&](const auto& t) { return fits(t, lane); })) return {};
+    const bool type_known =
+        std::any_of(worker.types.begin(), worker.types.end(), [&](const auto& t) { return t.type == lane.type; });
+    if (type_known)
+        return "no worker has version " + std::to_string(lane.version) + " of the type " + quoted(lane.type);
+    return "no worker knows the type " + quoted(lane.type);
+}
+
+void add_worker_hint(const WhyFacts& facts, Why& answer) {
+    const auto missing = nobody_serves(facts);
+    if (!missing) return;
+    answer.text += " (" + *missing + ")";
+    if (!facts.worker) answer.next.insert(answer.next.begin(), "pawl worker");
+}
+
+// ---- pending -------------------------------------------------------------------------------------------------------
+
+Why back_off(const WhyFacts& facts) {
+    Why answer;
+    answer.reason = "retry";
+    answer.until = facts.row.due;
+    answer.next = {command(facts, "events"), command(facts, "cancel")};
+    const core::Entry* failed = newest(facts, {EntryKind::step_attempt_failed});
+    if (!failed) {
+        answer.text = "a step waits for its next attempt " + in_time(*facts.row.due, facts.now);
+        return answer;
+    }
+    answer.step = failed->path;
+    answer.attempt = static_cast<int>(failed->number);
+    answer.error = core::decode_failure(failed->error);
+    answer.text = "attempt " + std::to_string(failed->number) + " of step " + quoted(failed->path) + " failed" +
+                  because(answer.error) + "; the next attempt starts " + in_time(*facts.row.due, facts.now);
+    return answer;
+}
+
+Why scheduled(const WhyFacts& facts) {
+    Why answer;
+    answer.reason = "scheduled";
+    answer.until = facts.row.due;
+    answer.text = "its start is scheduled " + in_time(*facts.row.due, facts.now);
+    answer.next = {command(facts, "cancel")};
+    return answer;
+}
+
+Why unserved(const WhyFacts& facts, const std::string& missing) {
+    Why answer;
+    answer.reason = "no_worker";
+    answer.text = missing + "; the task is kept until one does";
+    if (!facts.worker) {
+        answer.next = {"pawl worker"};
+    } else {
+        answer.next = {"start a worker that serves type " + quoted(facts.row.lane.type) + " on queue " +
+                       quoted(facts.row.lane.queue)};
+    }
+    answer.next.push_back(command(facts, "cancel"));
+    return answer;
+}
+
+std::string behind(const WhyFacts& facts) {
+    if (facts.ahead == 0) return "it is next";
+    return std::string(facts.ahead_at_least ? "at least " : "") + plural(facts.ahead, "task") +
+           (facts.ahead == 1 ? " goes" : " go") + " before it";
+}
+
+Why queued(const WhyFacts& facts) {
+    Why answer;
+    answer.ahead = facts.ahead;
+    const std::string queue = "the queue " + quoted(facts.row.lane.queue);
+    const std::string in_queue = " " + facts.row.lane.queue;
+    const auto& settings = facts.queue;
+    if (settings && settings->paused) {
+        answer.reason = "queue_paused";
+        answer.text = queue + " is paused";
+        answer.next = {"pawl queue set" + in_queue + " --resume"};
+        return answer;
+    }
+    if (settings && settings->concurrency > 0 && settings->running >= settings->concurrency) {
+        answer.reason = "queue_full";
+        answer.text =
+            queue + " runs " + plural(settings->running, "task") + ", as many as its limit allows; " + behind(facts);
+        answer.next = {"pawl queue set" + in_queue + " --concurrency N",
+                       "pawl list --state running --queue" + in_queue};
+        return answer;
+    }
+    answer.reason = facts.row.reason == Reason::throttled ? "throttled" : "queued";
+    if (answer.reason == "throttled") {
+        answer.text = "a limit of its queue or key holds it back; " + behind(facts);
+    } else if (facts.worker->slots > 0 && facts.worker->busy >= facts.worker->slots) {
+        answer.text = "the worker's " + plural(facts.worker->slots, "slot") + " are in use; " + behind(facts);
+    } else {
+        answer.text = "it waits in " + queue + "; " + behind(facts);
+    }
+    if (facts.row.suspect) {
+        answer.text += "; " + plural(facts.row.crash_count, "worker") +
+                       " died with it, so it runs only with no other suspect beside it";
+    }
+    answer.next = {"pawl list --state running --queue" + in_queue};
+    return answer;
+}
+
+Why pending(const WhyFacts& facts) {
+    if (facts.row.due && *facts.row.due > facts.now) {
+        Why answer = facts.row.reason == Reason::retry ? back_off(facts) : scheduled(facts);
+        add_worker_hint(facts, answer);
+        return answer;
+    }
+    if (const auto missing = nobody_serves(facts)) return unserved(facts, *missing);
+    return queued(facts);
+}
+
+// ---- running -------------------------------------------------------------------------------------------------------
+
+std::string ending_text(core::Ending ending) {
+    switch (ending) {
+        case core::Ending::cancel:
+            return "it was cancelled";
+        case core::Ending::deadline:
+            return "its deadline passed";
+        case core::Ending::parent:
+            return "its parent ended";
+        case core::Ending::kill:
+            return "it was killed";
+        case core::Ending::none:
+            break;
+    }
+    return "it is being ended";
+}
+
+Why ending(const WhyFacts& facts) {
+    Why answer;
+    answer.next = {command(facts, "kill")};
+    const auto deaf =
+        std::find_if(facts.live.begin(), facts.live.end(), [](const LiveStep& s) { return s.ignores_stop; });
+    if (deaf != facts.live.end()) {
+        answer.reason = "step_ignores_stop";
+        answer.step = deaf->path;
+        answer.attempt = deaf->attempt;
+        answer.text = ending_text(facts.row.ending) + ", and step " + quoted(deaf->path) +
+                      " ignores stop: it has run for " + elapsed(deaf->since, facts.now) +
+                      " and must return before the task is final";
+        answer.next.push_back("make the step look at attempt.stop_requested()");
+        return answer;
+    }
+    answer.reason = "ending";
+    answer.text = ending_text(facts.row.ending) + "; running steps are told to stop, then compensations run";
+    return answer;
+}
+
+// A `once` step's start is in the journal also when the process that ran it is another one.
+std::optional<LiveStep> started_step(const WhyFacts& facts) {
+    if (!facts.live.empty()) return facts.live.front();
+    const core::Entry* last = newest(facts, {EntryKind::step_started, EntryKind::step_completed, EntryKind::step_failed,
+                                             EntryKind::step_unknown, EntryKind::step_cancelled, EntryKind::claimed});
+    if (!last || last->kind != EntryKind::step_started) return std::nullopt;
+    return LiveStep{last->path, static_cast<int>(last->number), last->at, false};
+}
+
+Why running(const WhyFacts& facts) {
+    if (facts.row.ending != core::Ending::none) return ending(facts);
+    Why answer;
+    if (!facts.worker) {
+        answer.reason = "no_worker";
+        answer.text = "the process that ran it is gone; the next worker takes it over";
+        answer.next = {"pawl worker"};
+        return answer;
+    }
+    const auto step = started_step(facts);
+    answer.reason = facts.row.pause_requested ? "pause_requested" : "running";
+    if (step) {
+        answer.step = step->path;
+        answer.attempt = step->attempt;
+        answer.text = "step " + quoted(step->path) + " runs since " + elapsed(step->since, facts.now) + ", attempt " +
+                      std::to_string(step->attempt);
+        if (facts.live.size() > 1) answer.text += ", beside " + plural(std::ssize(facts.live) - 1, "other step");
+    } else {
+        const core::Entry* claimed = newest(facts, {EntryKind::claimed});
+        answer.text = "a worker runs it";
+        if (claimed) answer.text += " since " + elapsed(claimed->at, facts.now);
+    }
+    if (facts.row.pause_requested) answer.text += "; it pauses once running steps have ended";
+    answer.next = {command(facts, "events", "-f")};
+    return answer;
+}
+
+// ---- waiting -------------------------------------------------------------------------------------------------------
+
+Why waiting(const WhyFacts& facts) {
+    Why answer;
+    answer.reason = to_string(facts.row.reason);
+    answer.until = facts.row.due;
+    const core::Entry* timer = newest(facts, {EntryKind::timer_set});
+    const std::string until = facts.row.due ? " " + in_time(*facts.row.due, facts.now) : std::string();
+    switch (facts.row.reason) {
+        case Reason::signal:
+            answer.text = "it waits for a signal" + (until.empty() ? until : "; the wait ends" + until);
+            break;
+        case Reason::approval:
+            answer.text = "it waits for an approval" + (until.empty() ? until : "; the wait ends" + until);
+            break;
+        case Reason::child:
+            answer.text = "it waits for its child tasks";
+            break;
+        case Reason::rate_limit:
+            answer.text =
+                "it waits for the rate limit of an endpoint" + (until.empty() ? until : "; it goes on" + until);
+            break;
+        default:
+            answer.reason = "timer";
+            answer.text = "it waits for a timer" + (until.empty() ? until : "; it goes on" + until);
+            if (timer) answer.step = timer->path;
+            break;
+    }
+    answer.next = {command(facts, "cancel")};
+    add_worker_hint(facts, answer);
+    return answer;
+}
+
+// ---- paused --------------------------------------------------------------------------------------------------------
+
+Why outcome_unknown(const WhyFacts& facts, Why answer) {
+    answer.reason = "outcome_unknown";
+    const std::string step = answer.step.empty() ? "STEP" : for_shell(answer.step);
+    answer.text = "step " + quoted(answer.step) + " may or may not have happened" + because(answer.error) +
+                  "; look at the world outside, then say which";
+    answer.next = {command(facts, "resolve", step + " --happened [--result JSON]"),
+                   command(facts, "resolve", step + " --not-happened"), command(facts, "resolve", step + " --fail")};
+    return answer;
+}
+
+Why paused(const WhyFacts& facts) {
+    Why answer;
+    answer.error = row_failure(facts.row);
+    if (const core::Entry* step = newest(facts, {EntryKind::step_unknown, EntryKind::step_attempt_failed})) {
+        answer.step = step->path;
+        answer.attempt = static_cast<int>(step->number);
+        if (!answer.error && !step->error.empty()) answer.error = core::decode_failure(step->error);
+    }
+    const std::string why = because(answer.error);
+    answer.next = {command(facts, "resume"), command(facts, "cancel")};
+    switch (facts.row.reason) {
+        case Reason::outcome_unknown:
+            return outcome_unknown(facts, std::move(answer));
+        case Reason::exhausted:
+            answer.reason = "exhausted";
+            answer.text = "step " + quoted(answer.step) + " used up its attempts" + why + "; resume starts them anew";
+            return answer;
+        case Reason::poison:
+            answer.reason = "poison";
+            answer.text = plural(facts.row.crash_count, "worker") + " died while they ran it" + why +
+                          "; mend its code first, resume sets the count to 0";
+            break;
+        case Reason::diverged:
+            answer.reason = "diverged";
+            answer.text = "its recorded history does not fit the code" + why + "; deploy code that fits, then resume";
+            break;
+        case Reason::budget:
+            answer.reason = "budget";
+            answer.text = "a budget is spent" + why + "; resume is refused until it is raised";
+            answer.next.erase(answer.next.begin());
+            break;
+        default:
+            answer.reason = "paused_by_operator";
+            answer.text = "it was paused" + why;
+            break;
+    }
+    answer.step.clear();
+    answer.attempt = 0;
+    return answer;
+}
+
+// ---- final ---------------------------------------------------------------------------------------------------------
+
+Why failed(const WhyFacts& facts) {
+    Why answer;
+    answer.error = row_failure(facts.row);
+    if (const core::Entry* entry = newest(facts, {EntryKind::failed})) answer.step = entry->path;
+    answer.next = {command(facts, "retry"), command(facts, "events")};
+    switch (facts.row.reason) {
+        case Reason::deadline:
+            answer.reason = "deadline";
+            answer.text = "its deadline passed before it was done";
+            break;
+        case Reason::expired:
+            answer.reason = "expired";
+            answer.text = "it was not started within its queue timeout";
+            break;
+        case Reason::budget:
+            answer.reason = "budget";
+            answer.text = "a budget was spent" + because(answer.error);
+            break;
+        default:
+            answer.reason = "failed";
+            answer.text = (answer.step.empty() ? std::string("it failed") : "step " + quoted(answer.step) + " failed") +
+                          because(answer.error);
+            break;
+    }
+    return answer;
+}
+
+Why cancelled(const WhyFacts& facts) {
+    Why answer;
+    answer.reason = "cancelled";
+    answer.error = row_failure(facts.row);
+    answer.text = facts.row.reason == Reason::parent   ? "its parent ended"
+                  : facts.row.reason == Reason::killed ? "it was killed"
+                                                       : "it was cancelled";
+    answer.text += because(answer.error);
+    answer.next = {command(facts, "retry")};
+    return answer;
+}
+
+}  // namespace
+
+Why why(const WhyFacts& facts) {
+    switch (facts.row.state) {
+        case TaskState::pending:
+            return pending(facts);
+        case TaskState::running:
+            return running(facts);
+        case TaskState::waiting:
+            return waiting(facts);
+        case TaskState::paused:
+            return paused(facts);
+        case TaskState::failed:
+            return failed(facts);
+        case TaskState::cancelled:
+            return cancelled(facts);
+        case TaskState::completed:
+            break;
+    }
+    Why answer;
+    answer.reason = "completed";
+    answer.text = "it is done";
+    answer.next = {command(facts, "result")};
+    return answer;
+}
+
+}  // namespace pawl::server
