@@ -46,13 +46,13 @@ void move(const Stage& stage, TaskRow& row, TaskState state, Reason reason) {
     row.reason = reason;
     row.reason_before = Reason::none;
     if (state == TaskState::running || is_final(state)) row.due.reset();
+    if (state != TaskState::running) row.pause_requested = false;  // it has had its effect, or is pointless now
 }
 
 void make_final(const Stage& stage, TaskRow& row, TaskState state, Reason reason) {
     PAWL_ASSERT(is_final(state));
     move(stage, row, state, reason);
     row.expires.reset();
-    row.pause_requested = false;
     stage.sink.notice(Notice::What::final, row);
 }
 
@@ -86,7 +86,6 @@ void stop_for_a_person(const Stage& stage, TaskRow& row, Reason reason, std::str
     move(stage, row, TaskState::paused, reason);
     row.reason_before = Reason::queued;
     row.due.reset();
-    row.pause_requested = false;
     row.error = encode_failure({ErrorClass::final, code_of_pause(reason), std::string(text)});
     append(stage, row, {.kind = EntryKind::paused, .number = number_of(reason), .error = row.error});
     stage.sink.notice(Notice::What::stopped, row);

@@ -96,13 +96,25 @@ Record record(const ClaimedTask& task, Transition next, std::vector<EntryDraft> 
     return command;
 }
 
+EntryDraft draft(EntryKind kind, const std::string& path, std::int64_t number) {
+    EntryDraft made;
+    made.kind = kind;
+    made.path = path;
+    made.number = number;
+    return made;
+}
+
 EntryDraft completed_step(const std::string& path, const std::string& result) {
-    EntryDraft draft;
-    draft.kind = EntryKind::step_completed;
-    draft.path = path;
-    draft.number = 1;
-    draft.result = result;
-    return draft;
+    EntryDraft made = draft(EntryKind::step_completed, path);
+    made.result = result;
+    return made;
+}
+
+Fail failure(const std::string& path) {
+    Fail made;
+    made.failure = {ErrorClass::final, Errc::step_failed, "it broke"};
+    made.path = path;
+    return made;
 }
 
 Operate operate(const TaskId& id, Operate::Verb verb, const std::string& request_id) {
@@ -129,12 +141,20 @@ ClaimedTask claim_one(Harness& h, const std::string& type) {
     return claimed->tasks.front();
 }
 
-Applied tick(Harness& h) {
-    const std::vector<Command> batch{Tick{}};
-    Applied applied = h.store().apply(batch).value();
+Applied run(Harness& h, const std::vector<Command>& batch) {
+    Result<Applied> applied = h.store().apply(batch);
+    EXPECT_TRUE(applied) << applied.error().message;
     EXPECT_TRUE(h.store().flush());
-    return applied;
+    return applied ? std::move(*applied) : Applied{};
 }
+
+Errc refusal_of(const Applied& applied, std::size_t index) {
+    const Result<core::Answer>& answer = applied.replies.at(index).answer;
+    EXPECT_TRUE(answer.has_error()) << "it was not refused";
+    return answer.has_error() ? answer.error().code : Errc{};
+}
+
+Applied tick(Harness& h) { return run(h, {Tick{}}); }
 
 TaskRow row_of(Harness& h, const TaskId& id) { return h.store().get(id).value(); }
 

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,7 @@ struct Kind {
     std::string name;
     std::function<std::unique_ptr<Harness>(MakeLedger)> make;
 };
+inline void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 /// The stores under test.
 const std::vector<Kind>& kinds();
 
@@ -61,11 +63,29 @@ Result<Answered> ask(Harness& h, Asked command) {
     return std::get<Answered>(std::move(*answer));
 }
 
+/// One batch, flushed.
+Applied run(Harness& h, const std::vector<Command>& batch);
+/// The answer of one command of a batch.
+template <class Answered>
+Answered answer_of(const Applied& applied, std::size_t index) {
+    const Result<core::Answer>& answer = applied.replies.at(index).answer;
+    EXPECT_TRUE(answer) << answer.error().message;
+    return answer ? std::get<Answered>(*answer) : Answered{};
+}
+Errc refusal_of(const Applied& applied, std::size_t index);
+template <class T>
+Errc code_of(const Result<T>& result) {
+    EXPECT_TRUE(result.has_error());
+    return result.has_error() ? result.error().code : Errc{};
+}
+
 /// Commands as tests write them.
 Submit submit(int number, const std::string& type = "mail");
 Claim claim(int tasks_max = 1, const std::string& type = "mail");
 Record record(const ClaimedTask& task, Transition next = {}, std::vector<EntryDraft> entries = {});
+EntryDraft draft(EntryKind kind, const std::string& path, std::int64_t number = 1);
 EntryDraft completed_step(const std::string& path, const std::string& result = "1");
+Fail failure(const std::string& path = "");
 Operate operate(const TaskId& id, Operate::Verb verb, const std::string& request_id = "");
 
 /// Submits, and claims what was submitted.

@@ -9,9 +9,13 @@ namespace pawl::test {
 
 class TempFolder {
 public:
-    TempFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "pawl_test_XXXXXX").string();
-        path_ = ::mkdtemp(name.data()) ? name : std::string();
+    /// On a disk as a user has one.
+    TempFolder() : TempFolder(std::filesystem::temp_directory_path()) {}
+    /// Where a flush costs nothing, if there is such a place.
+    static TempFolder in_memory() {
+        const std::filesystem::path shared = "/dev/shm";
+        std::error_code ignored;
+        return TempFolder(std::filesystem::exists(shared, ignored) ? shared : std::filesystem::temp_directory_path());
     }
     ~TempFolder() {
         std::error_code ignored;
@@ -23,6 +27,11 @@ public:
     const std::string& path() const { return path_; }
 
 private:
+    explicit TempFolder(const std::filesystem::path& parent) {
+        std::string name = (parent / "pawl_test_XXXXXX").string();
+        path_ = ::mkdtemp(name.data()) ? name : std::string();
+    }
+
     std::string path_;
 };
 
