@@ -72,10 +72,9 @@ Result<std::string> sqlite_real_path(const std::string& path) {
 }
 
 Result<FileLock> FileLock::take(const std::string& real_path, const std::string& program) {
-    FileLock lock;
     const std::string path = lock_path(real_path);
-    lock.fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (lock.fd_ < 0) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0) {
         const int reason = errno;
         if (reason == ENOSPC || reason == EDQUOT) {
             return Error{Errc::disk_full, path + ": " + reason_of(reason) + "; nothing was stored; make space"};
@@ -84,9 +83,15 @@ Result<FileLock> FileLock::take(const std::string& real_path, const std::string&
         return Error{is_readonly ? Errc::store_readonly : Errc::store_unavailable,
                      path + ": " + reason_of(reason) + "; the folder must be writable for the file's lock"};
     }
-    if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) return locked(real_path, read_holder(lock.fd_));
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        const std::optional<SqliteHolder> holder = read_holder(fd);
+        ::close(fd);
+        return locked(real_path, holder);
+    }
+    FileLock lock;
+    lock.fd_ = fd;
     // The text is for people only: a full disk must not keep us from the file.
-    (void)write_holder(lock.fd_, program);
+    (void)write_holder(fd, program);
     return lock;
 }
 
