@@ -159,6 +159,7 @@ Connection::Connection(asio::io_context& loop, TlsClient& tls, Url url, std::str
 void Connection::close() {
     ErrorCode ignored;
     socket_.close(ignored);
+    if (tls_ && open_) TlsClient::retire(*tls_);
     open_ = false;
     address_deadline_.reset();
 }
