@@ -26,7 +26,7 @@ public:
     /// Only these queues; default all.
     WorkerOptions& queues(std::vector<std::string> names) { queues_ = std::move(names); return *this; }
     /// No frame survives a wait, so that every wake-up replays: finds code that is not deterministic.
-    WorkerOptions& park_everywhere(bool on = true) { park_everywhere_ = on; return *this; }
+    WorkerOptions& park_everywhere(bool on) { park_everywhere_ = on; return *this; }
 
     int concurrency() const { return concurrency_; }
     const std::vector<std::string>& queues() const { return queues_; }

@@ -43,9 +43,7 @@ int compare_utf16(std::string_view a, std::string_view b) {
     return utf16_rank(*in_a) - utf16_rank(*in_b);
 }
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Reads once from left to right and writes canonical text as it goes; an object whose keys came unsorted is
 // rearranged when it closes. Iterative: depth costs a Level, never a stack frame.
@@ -242,8 +240,7 @@ private:
 
     bool read_digits() {
         if (at_ >= text_.size() || !is_digit(text_[at_])) return fail_expected("a digit");
-        while (at_ < text_.size() && is_digit(text_[at_]))
-            ++at_;
+        while (at_ < text_.size() && is_digit(text_[at_])) ++at_;
         return true;
     }
 

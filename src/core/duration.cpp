@@ -19,9 +19,7 @@ constexpr std::array units{
     Unit{"us", 1},         Unit{"ms", 1'000},        Unit{"s", 1'000'000},     Unit{"min", 60'000'000},
     Unit{"m", 60'000'000}, Unit{"h", 3'600'000'000}, Unit{"d", 86'400'000'000}};
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 class Cursor {
 public:
@@ -40,8 +38,7 @@ public:
     template <class Pred>
     std::string_view take(Pred wanted) {
         std::size_t n = 0;
-        while (n < rest_.size() && wanted(rest_[n]))
-            ++n;
+        while (n < rest_.size() && wanted(rest_[n])) ++n;
         const std::string_view taken = rest_.substr(0, n);
         rest_.remove_prefix(n);
         return taken;
@@ -77,8 +74,7 @@ Wide micros_of(std::string_view whole, std::string_view fraction, std::int64_t u
     }
     value *= unit;
     Wide part = 0, scale = 1;
-    for (const char c : fraction)
-        part = part * 10 + (c - '0'), scale *= 10;
+    for (const char c : fraction) part = part * 10 + (c - '0'), scale *= 10;
     value += part * unit / scale;
     return value > most ? Wide{-1} : value;
 }
@@ -105,8 +101,7 @@ std::optional<std::chrono::minutes> take_zone(Cursor& cursor) {
 // A fraction of a second; finer than a microsecond is cut off.
 Micros micros_of_fraction(std::string_view digits) {
     std::int64_t value = 0;
-    for (std::size_t i = 0; i < 6; ++i)
-        value = value * 10 + (i < digits.size() ? digits[i] - '0' : 0);
+    for (std::size_t i = 0; i < 6; ++i) value = value * 10 + (i < digits.size() ? digits[i] - '0' : 0);
     return Micros{value};
 }
 

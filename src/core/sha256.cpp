@@ -36,8 +36,7 @@ std::string to_hex(const Hash& hash) {
 }
 
 void append_part(std::string& hashed, std::string_view part) {
-    for (int shift = 56; shift >= 0; shift -= 8)
-        hashed.push_back(static_cast<char>(part.size() >> shift));
+    for (int shift = 56; shift >= 0; shift -= 8) hashed.push_back(static_cast<char>(part.size() >> shift));
     hashed.append(part);
 }
 

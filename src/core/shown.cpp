@@ -14,8 +14,7 @@ bool is_hidden(char32_t c) {
 void append_code(std::string& out, char32_t c) {
     constexpr char hex[] = "0123456789abcdef";
     out += "\\u";
-    for (int shift = 12; shift >= 0; shift -= 4)
-        out.push_back(hex[(c >> shift) & 15]);
+    for (int shift = 12; shift >= 0; shift -= 4) out.push_back(hex[(c >> shift) & 15]);
 }
 
 }  // namespace

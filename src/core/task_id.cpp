@@ -26,19 +26,16 @@ TaskId make_task_id(WallInstant now, std::uint8_t shard, std::uint64_t random_hi
     const auto ms = static_cast<std::uint64_t>(std::clamp<std::int64_t>(count(now) / 1'000, 0, ms_max));
 
     TaskId id;
-    for (std::size_t i = 0; i < 6; ++i)
-        id.bytes[i] = static_cast<std::uint8_t>(ms >> (8 * (5 - i)));
+    for (std::size_t i = 0; i < 6; ++i) id.bytes[i] = static_cast<std::uint8_t>(ms >> (8 * (5 - i)));
     id.bytes[6] = shard;
-    for (std::size_t i = 0; i < 8; ++i)
-        id.bytes[7 + i] = static_cast<std::uint8_t>(random_high >> (8 * (7 - i)));
+    for (std::size_t i = 0; i < 8; ++i) id.bytes[7 + i] = static_cast<std::uint8_t>(random_high >> (8 * (7 - i)));
     id.bytes[15] = static_cast<std::uint8_t>(random_low);
     return id;
 }
 
 std::string to_string(const TaskId& id) {
     Bits bits = 0;
-    for (const std::uint8_t byte : id.bytes)
-        bits = (bits << 8) | byte;
+    for (const std::uint8_t byte : id.bytes) bits = (bits << 8) | byte;
 
     std::string text(prefix.size() + digits, '0');
     prefix.copy(text.data(), prefix.size());
@@ -61,8 +58,7 @@ std::optional<TaskId> parse_task_id(std::string_view text) {
     }
 
     TaskId id;
-    for (std::size_t i = id.bytes.size(); i-- > 0; bits >>= 8)
-        id.bytes[i] = static_cast<std::uint8_t>(bits & 255);
+    for (std::size_t i = id.bytes.size(); i-- > 0; bits >>= 8) id.bytes[i] = static_cast<std::uint8_t>(bits & 255);
     return id;
 }
 

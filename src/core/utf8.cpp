@@ -7,9 +7,7 @@
 namespace pawl::core {
 namespace {
 
-bool is_continuation(unsigned char c) {
-    return (c & 0xC0) == 0x80;
-}
+bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 
 }  // namespace
 
@@ -69,8 +67,7 @@ std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) {
     if (text.size() <= bytes_max) return text;
     std::size_t end = bytes_max;
     // At most 3 steps back: in text that is not UTF-8 there is nothing to keep whole.
-    for (int back = 0; back < 3 && end > 0 && is_continuation(static_cast<unsigned char>(text[end])); ++back)
-        --end;
+    for (int back = 0; back < 3 && end > 0 && is_continuation(static_cast<unsigned char>(text[end])); ++back) --end;
     return text.substr(0, end);
 }
 

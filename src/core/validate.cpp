@@ -14,17 +14,11 @@ namespace {
 
 constexpr auto length_max = std::chrono::duration_cast<Duration>(limits::limit_length_max);
 
-Error bad(std::string message) {
-    return {Errc::bad_input, std::move(message)};
-}
+Error bad(std::string message) { return {Errc::bad_input, std::move(message)}; }
 
-std::string named(Field field) {
-    return std::string(field.name) + " " + shown(field.value);
-}
+std::string named(Field field) { return std::string(field.name) + " " + shown(field.value); }
 
-bool is_letter_or_digit(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 bool is_name_character(char c) {
     return is_letter_or_digit(c) || std::string_view("_.:/-").find(c) != std::string_view::npos;
@@ -149,9 +143,7 @@ Result<void> check_text(Field field, std::size_t bytes_max) {
     return {};
 }
 
-Result<void> check_key(Field field) {
-    return check_text(field, limits::key_bytes_max);
-}
+Result<void> check_key(Field field) { return check_text(field, limits::key_bytes_max); }
 
 Result<void> check_json_field(Field field, std::size_t bytes_max) {
     auto ok = check_json(field.value, bytes_max);

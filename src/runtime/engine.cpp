@@ -75,13 +75,24 @@ void Engine::take_answers(std::vector<Item>& items, std::vector<core::Reply>& re
 
 void Engine::on_store_lost(std::vector<Item> unanswered, const Error& error) {
     store_lost_ = true;
-    std::vector<Execution*> held;
-    for (const auto& [serial, execution] : executions_) held.push_back(execution.get());
-    std::ranges::sort(held, {}, [](const Execution* e) { return e->serial(); });
-    for (Execution* execution : held) execution->drop();
+    for (Execution* execution : all_held()) execution->drop();
     for (Item& item : unanswered)
         if (item.done) item.done(item.command, error);
     after_turn();
+}
+
+// In the order of their claims: the same order in every run of a simulation.
+std::vector<Execution*> Engine::all_held() const {
+    std::vector<Execution*> held;
+    for (const auto& [serial, execution] : executions_) held.push_back(execution.get());
+    std::ranges::sort(held, {}, [](const Execution* e) { return e->serial(); });
+    return held;
+}
+
+void Engine::drop_all() {
+    quiet_ = {};
+    drained_ = {};
+    for (Execution* execution : all_held()) execution->drop();
 }
 
 void Engine::on_store_back() {
@@ -175,20 +186,30 @@ void Engine::deliver(const core::Notice& notice) {
     }
     // Its frame is of no use any more.
     if (notice.what == What::final && execution && execution->phase() == Execution::Phase::parked) execution->drop();
-    const auto [first, last] = watchers_.equal_range(notice.task);
+    const auto [first, last] = watchers_.equal_range(notice.id);
     std::vector<std::function<void(const core::Notice&)>> told;
-    for (auto it = first; it != last; ++it) told.push_back(std::move(it->second));
+    for (auto it = first; it != last; ++it) told.push_back(std::move(it->second.f));
     watchers_.erase(first, last);
     for (const auto& f : told) f(notice);
 }
 
-void Engine::watch(core::TaskRef task, std::function<void(const core::Notice&)> f) {
-    watchers_.emplace(task, std::move(f));
+std::uint64_t Engine::watch(core::TaskId task, std::function<void(const core::Notice&)> f) {
+    watchers_.emplace(task, Watcher{next_watch_token_, std::move(f)});
+    return next_watch_token_++;
+}
+
+void Engine::forget(core::TaskId task, std::uint64_t token) {
+    const auto [first, last] = watchers_.equal_range(task);
+    for (auto it = first; it != last; ++it)
+        if (it->second.token == token) {
+            watchers_.erase(it);
+            return;
+        }
 }
 
 std::uint64_t Engine::on_feed(std::function<void(std::int64_t)> f) {
-    feed_watchers_[next_feed_token_] = std::move(f);
-    return next_feed_token_++;
+    feed_watchers_[next_watch_token_] = std::move(f);
+    return next_watch_token_++;
 }
 
 void Engine::arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline) {
@@ -234,19 +255,14 @@ void Engine::drain(std::function<void()> drained) {
     draining_ = true;
     drained_ = std::move(drained);
     parts_.batcher.stop_claiming();
-    std::vector<Execution*> held;
-    for (const auto& [serial, execution] : executions_) held.push_back(execution.get());
-    std::ranges::sort(held, {}, [](const Execution* e) { return e->serial(); });
-    for (Execution* execution : held) {
+    for (Execution* execution : all_held()) {
         if (execution->phase() == Execution::Phase::parked) execution->drop();
         else execution->on_drain();
     }
     // Running steps may end by themselves within the grace; then their attempts are stopped, and what is still there
     // a little later is left behind: the next opening of the store takes it over.
     drain_timer_ = parts_.loop.after(options_.stop_grace, [this] {
-        std::vector<Execution*> left;
-        for (const auto& [serial, execution] : executions_) left.push_back(execution.get());
-        for (Execution* execution : left) execution->stop_for_drain();
+        for (Execution* execution : all_held()) execution->stop_for_drain();
         drain_timer_ = parts_.loop.after(options_.hard_stop * 4 / 5, [this] {
             drain_timer_ = 0;
             if (drained_) std::exchange(drained_, {})();

@@ -56,6 +56,9 @@ public:
     /// is held or after stop_grace + hard_stop.
     void drain(std::function<void()> drained);
 
+    /// Gives up everything that is held, at the end of the process.
+    void drop_all();
+
     /// Sends a command; `done` is called on the loop thread.
     void send(core::Command command, Answered done, bool from_worker = true);
 
@@ -68,7 +71,8 @@ public:
     void on_store_back();
 
     /// Called whenever a task becomes final or stops for a person; every watcher of the task once, then forgotten.
-    void watch(core::TaskRef task, std::function<void(const core::Notice&)> f);
+    std::uint64_t watch(core::TaskId task, std::function<void(const core::Notice&)> f);
+    void forget(core::TaskId task, std::uint64_t token);
     /// Called after each batch that appended to the feed, with its newest cursor.
     std::uint64_t on_feed(std::function<void(std::int64_t)> f);
     void forget_feed(std::uint64_t token) { feed_watchers_.erase(token); }
@@ -100,6 +104,7 @@ public:
     Execution* holder(core::TaskRef task);
 
 private:
+    std::vector<Execution*> all_held() const;
     void take_answers(std::vector<Item>& items, std::vector<core::Reply>& replies);
     void on_claimed(core::Claimed claimed);
     void adopt(core::ClaimedTask task);
@@ -118,9 +123,13 @@ private:
     std::list<std::uint64_t> parked_;                                          // oldest first
     std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> parked_at_;
     std::uint64_t next_serial_ = 1;
-    std::unordered_multimap<core::TaskRef, std::function<void(const core::Notice&)>> watchers_;
+    struct Watcher {
+        std::uint64_t token;
+        std::function<void(const core::Notice&)> f;
+    };
+    std::multimap<core::TaskId, Watcher> watchers_;
     std::map<std::uint64_t, std::function<void(std::int64_t)>> feed_watchers_;
-    std::uint64_t next_feed_token_ = 1;
+    std::uint64_t next_watch_token_ = 1;
     std::function<void()> quiet_, drained_;
     std::int64_t last_seq_ = 0;
     int in_flight_ = 0;

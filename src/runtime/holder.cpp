@@ -40,15 +40,22 @@ Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions option
 
 // Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
 // references into the engine's executions, which go last.
-Holder::~Holder() {
+void Holder::close() {
+    if (closed_) return;
+    closed_ = true;
     store_thread_.reset();
     loop_.stop();
     if (thread_.joinable()) thread_.join();
     reader_thread_.reset();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
+    engine_->drop_all();
     loop_.io().restart();
     loop_.io().poll();
+}
+
+Holder::~Holder() {
+    close();
     engine_.reset();
 }
 

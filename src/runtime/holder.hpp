@@ -44,6 +44,11 @@ public:
     void run();
     /// Ends run(). Any thread.
     void leave() { loop_.stop(); }
+    /// Closes the store and stops every thread; the loop does not run afterwards, its objects still exist. Once, not
+    /// from the loop thread; also by the destructor.
+    void close();
+    /// Writes what is queued, closes the store. Once, not from the loop thread; close() does it too.
+    void close_store() { store_thread_.reset(); }
     /// Claims nothing more, hands back what is held, then calls `done` on the loop. Any thread.
     void drain(std::function<void()> done);
 
@@ -83,6 +88,7 @@ private:
     std::unique_ptr<StoreThread> store_thread_;
     std::function<void(Error)> fatal_;
     std::thread thread_;
+    bool closed_ = false;
 };
 
 }  // namespace pawl::runtime

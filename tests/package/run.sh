@@ -22,5 +22,5 @@ said=$("$work/build/consumer")
     echo "the consumer said \"$said\" in place of \"Ada\""
     exit 1
 }
-if [ -x "$work/prefix/bin/pawl" ]; then "$work/prefix/bin/pawl" --version; fi
+"$work/prefix/bin/pawl" version
 echo "package: installed, found by find_package, $(find "$work/build" -maxdepth 1 -type f -executable | wc -l) programs built"

@@ -164,12 +164,8 @@ TEST(Backoff, RandomPoliciesStayWithinTheirCapAndTheTimeLeft) {
         ++retried;
         ASSERT_GE(decision.delay.count(), 0);
         ASSERT_LE(decision.delay, policy.max_delay());
-        if (failed.remaining) {
-            ASSERT_LT(decision.delay, *failed.remaining);
-        }
-        if (policy.attempts() != 0) {
-            ASSERT_LT(failed.number, policy.attempts());
-        }
+        if (failed.remaining) { ASSERT_LT(decision.delay, *failed.remaining); }
+        if (policy.attempts() != 0) { ASSERT_LT(failed.number, policy.attempts()); }
     }
     EXPECT_GT(retried, 1'000);
 }

@@ -64,14 +64,12 @@ public:
                 return boost::json::string(text());
             case 6: {
                 boost::json::array items;
-                for (auto n = below(5); n > 0; --n)
-                    items.push_back(value(depth + 1));
+                for (auto n = below(5); n > 0; --n) items.push_back(value(depth + 1));
                 return items;
             }
             default: {
                 boost::json::object members;
-                for (auto n = below(6); n > 0; --n)
-                    members[text()] = value(depth + 1);
+                for (auto n = below(6); n > 0; --n) members[text()] = value(depth + 1);
                 return members;
             }
         }
@@ -82,8 +80,7 @@ public:
         std::string out = space();
         if (v.is_object()) {
             std::vector<const boost::json::key_value_pair*> members;
-            for (const auto& member : v.get_object())
-                members.push_back(&member);
+            for (const auto& member : v.get_object()) members.push_back(&member);
             std::shuffle(members.begin(), members.end(), random_);
             out += '{';
             for (std::size_t i = 0; i < members.size(); ++i) {
@@ -93,8 +90,7 @@ public:
             out += space() + "}";
         } else if (v.is_array()) {
             out += '[';
-            for (std::size_t i = 0; i < v.get_array().size(); ++i)
-                out += (i ? "," : "") + written(v.get_array()[i]);
+            for (std::size_t i = 0; i < v.get_array().size(); ++i) out += (i ? "," : "") + written(v.get_array()[i]);
             out += space() + "]";
         } else if (v.is_string()) {
             out += written_string(v.get_string());
@@ -122,8 +118,7 @@ private:
             "a", "b", "Z",      "\"",     "\\", "/", "\n", std::string(1, '\0'), "\x1f", "\x7f",
             "ö", "€", "\uE000", "\uFFFD", "😀",  "𐀀", "0"};
         std::string out;
-        for (auto n = below(6); n > 0; --n)
-            out += pieces[below(pieces.size())];
+        for (auto n = below(6); n > 0; --n) out += pieces[below(pieces.size())];
         return out;
     }
 
@@ -193,8 +188,7 @@ TEST(CanonicalJson, DoublesPrintAsEcmaScriptDoes) {
         {"12.50e1", "125"},
         {"1E0", "1"},
     };
-    for (const auto& [text, expected] : cases)
-        EXPECT_EQ(canonical(text), expected) << text;
+    for (const auto& [text, expected] : cases) EXPECT_EQ(canonical(text), expected) << text;
 }
 
 TEST(CanonicalJson, IntegersEnterDigitForDigitAtAnyLength) {
@@ -216,8 +210,8 @@ TEST(CanonicalJson, NumbersTooSmallAreZeroAndNumbersTooLargeAreRefused) {
     EXPECT_EQ(canonical("0." + std::string(500, '0') + "1e501"), "1");
     EXPECT_EQ(canonical("1" + std::string(500, '0') + "e-500"), "1");
     EXPECT_EQ(canonical("3e-324"), "5e-324");
-    for (const std::string& text :
-         {"1e400", "-1e400", "1.7976931348623159e308", "1e99999999999999999999999", "0.0000000000000000001e400"}) {
+    for (const std::string& text : std::vector<std::string>{"1e400", "-1e400", "1.7976931348623159e308",
+                                                            "1e99999999999999999999999", "0.0000000000000000001e400"}) {
         EXPECT_NE(refusal("[" + text + "]").find("at byte 1: a number beyond 1.797"), std::string::npos) << text;
     }
     refusal("1" + std::string(400, '0') + ".0");
@@ -347,11 +341,9 @@ TEST(CanonicalJson, AKeyThatStandsTwiceIsRefusedInEverySpelling) {
 TEST(CanonicalJson, SixtyFourLevelsAreFineAndMoreAreRefusedAtAnyDepth) {
     const auto nested = [](std::size_t depth, const std::string& open, const std::string& close) {
         std::string text;
-        for (std::size_t i = 0; i < depth; ++i)
-            text += open;
+        for (std::size_t i = 0; i < depth; ++i) text += open;
         text += "1";
-        for (std::size_t i = 0; i < depth; ++i)
-            text += close;
+        for (std::size_t i = 0; i < depth; ++i) text += close;
         return text;
     };
     EXPECT_EQ(canonical(nested(64, "[", "]")), nested(64, "[", "]"));

@@ -104,8 +104,7 @@ TEST(Duration, PrintsTheTwoLargestUnits) {
         {24h, "1 d"},         {76h + 59min, "3 d 4 h"},
         {-5s, "-5 s"},        {-90min, "-1 h 30 min"},
     };
-    for (const auto& [length, expected] : cases)
-        EXPECT_EQ(format_duration(length), expected);
+    for (const auto& [length, expected] : cases) EXPECT_EQ(format_duration(length), expected);
     EXPECT_EQ(format_duration(Micros::min()), "-106751991 d 4 h");
 }
 
@@ -115,8 +114,7 @@ TEST(Duration, RandomTextIsReadOrRefusedButNeverMore) {
     int read = 0;
     for (int i = 0; i < 50'000; ++i) {
         std::string text(random() % 24, ' ');
-        for (char& c : text)
-            c = alphabet[random() % alphabet.size()];
+        for (char& c : text) c = alphabet[random() % alphabet.size()];
         const auto length = parse_duration(text);
         if (length) {
             ++read;

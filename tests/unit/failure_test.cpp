@@ -29,8 +29,7 @@ TEST(Failure, RandomBytesGiveJsonThatDecodesAndStaysTheSame) {
     std::mt19937 random(3);
     for (int i = 0; i < 2'000; ++i) {
         std::string bytes(random() % 300, '\0');
-        for (char& c : bytes)
-            c = static_cast<char>(random());
+        for (char& c : bytes) c = static_cast<char>(random());
         const std::string text = encode_failure({ErrorClass::unknown, Errc::timed_out, bytes});
         boost::system::error_code failed;
         ASSERT_TRUE(boost::json::parse(text, failed).is_object() && !failed);
@@ -43,8 +42,7 @@ TEST(Failure, RandomBytesGiveJsonThatDecodesAndStaysTheSame) {
 TEST(Failure, ALongMessageIsCutBetweenCharactersAndSaysSo) {
     for (const std::size_t shift : {0u, 1u, 2u}) {
         std::string message(shift, 'x');
-        while (message.size() < 3 * limits::error_bytes_max)
-            message += "€";
+        while (message.size() < 3 * limits::error_bytes_max) message += "€";
         const std::string kept =
             decode_failure(encode_failure({ErrorClass::final, Errc::step_failed, message})).message;
 

@@ -44,6 +44,5 @@ TEST(StepKey, IsStableShortAndItsOwnForEachStep) {
                                      step_key(one, "start host in a#1", 1), step_key(other, "start host in a#1", 0),
                                      step_key(one, "start host in a#", 10), step_key(one, "", 0)};
     EXPECT_EQ(keys.size(), 6u);
-    for (const auto& key : keys)
-        EXPECT_EQ(key.size(), 32u);
+    for (const auto& key : keys) EXPECT_EQ(key.size(), 32u);
 }

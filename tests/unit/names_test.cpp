@@ -51,10 +51,8 @@ TEST(Names, EntryKindsKeepTheirNumbersAndNames) {
         {46, "step_resolved"}, {47, "step_cancelled"},  {50, "timer_set"},    {51, "timer_fired"},
     };
     int known = 0;
-    for (const auto& [number, name] : on_disk)
-        EXPECT_EQ(to_string(static_cast<core::EntryKind>(number)), name);
-    for (int i = 0; i < 256; ++i)
-        known += to_string(static_cast<core::EntryKind>(i)) != "unknown";
+    for (const auto& [number, name] : on_disk) EXPECT_EQ(to_string(static_cast<core::EntryKind>(number)), name);
+    for (int i = 0; i < 256; ++i) known += to_string(static_cast<core::EntryKind>(i)) != "unknown";
     EXPECT_EQ(known, static_cast<int>(std::size(on_disk)));
 }
 

@@ -26,9 +26,7 @@ TEST(Utf8, ThePrefixNeverCutsACharacter) {
         const auto kept = utf8_prefix(text, n);
         EXPECT_LE(kept.size(), n);
         EXPECT_EQ(first_invalid_utf8(kept), kept.size());
-        if (n >= 3) {
-            EXPECT_GE(kept.size() + 3, std::min(n, text.size()));
-        }
+        if (n >= 3) { EXPECT_GE(kept.size() + 3, std::min(n, text.size())); }
     }
 }
 

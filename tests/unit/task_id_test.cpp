@@ -12,8 +12,7 @@ TEST(TaskId, RandomIdsRoundTripInEitherCase) {
     std::mt19937_64 random(1);
     for (int i = 0; i < 5'000; ++i) {
         TaskId id;
-        for (auto& byte : id.bytes)
-            byte = static_cast<std::uint8_t>(random());
+        for (auto& byte : id.bytes) byte = static_cast<std::uint8_t>(random());
         const std::string text = to_string(id);
         ASSERT_EQ(text.size(), 28u);
         ASSERT_EQ(parse_task_id(text), id);
@@ -81,6 +80,5 @@ TEST(TaskId, AnythingElseIsNoId) {
         "t_%2e%2e%2f%2e%2e%2f%2e%2e%2",
         std::string(10'000, '0'),
     };
-    for (const auto& text : bad)
-        EXPECT_FALSE(parse_task_id(text)) << text.substr(0, 40);
+    for (const auto& text : bad) EXPECT_FALSE(parse_task_id(text)) << text.substr(0, 40);
 }

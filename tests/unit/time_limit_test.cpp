@@ -78,11 +78,7 @@ TEST(TimeLimit, NoFactsOverflowOrGiveLessThanNothing) {
         facts.active_so_far = Micros{any()};
         const TimeLimit limit = nearest_limit(facts);
         ASSERT_EQ(limit.kind == LimitKind::none, !limit.left.has_value());
-        if (limit.left) {
-            ASSERT_GE(limit.left->count(), 0);
-        }
-        if (facts.step_timeout) {
-            ASSERT_LE(*limit.left, std::max(*facts.step_timeout, Micros{0}));
-        }
+        if (limit.left) { ASSERT_GE(limit.left->count(), 0); }
+        if (facts.step_timeout) { ASSERT_LE(*limit.left, std::max(*facts.step_timeout, Micros{0})); }
     }
 }

@@ -38,13 +38,9 @@ std::string refusal(SubmitRequest r, Errc code = Errc::bad_input) {
     return submit.error().message;
 }
 
-std::string refusal(SubmitOptions options) {
-    return refusal(request(std::move(options)));
-}
+std::string refusal(SubmitOptions options) { return refusal(request(std::move(options))); }
 
-std::string message(const Result<void>& result) {
-    return result ? "(accepted)" : result.error().message;
-}
+std::string message(const Result<void>& result) { return result ? "(accepted)" : result.error().message; }
 
 }  // namespace
 
@@ -215,8 +211,7 @@ TEST(Validate, RandomBytesNeverPassAsNamesUnlessTheyMatchTheRule) {
     std::mt19937 random(4);
     for (int i = 0; i < 20'000; ++i) {
         std::string name(random() % 6, '\0');
-        for (char& c : name)
-            c = static_cast<char>(random());
+        for (char& c : name) c = static_cast<char>(random());
         const bool ok = !name.empty() && std::isalnum(static_cast<unsigned char>(name[0])) &&
                         name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/-") ==
                             std::string::npos;

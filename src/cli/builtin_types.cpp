@@ -1,0 +1,44 @@
+// Types that need no code of a user.
+#include "cli/program.hpp"
+
+#include <pawl/workflow.hpp>
+
+#include <cmath>
+
+namespace pawl::cli {
+
+namespace {
+
+struct SleepInput {
+    double seconds = 0;
+};
+BOOST_DESCRIBE_STRUCT(SleepInput, (), (seconds))
+
+// One step whose result is its input: the shortest task there is, for trying things out.
+std::string same(const std::string& input) { return input; }
+
+Workflow<std::string> echo(Context& ctx, std::string input) {
+    std::string text = co_await ctx.step("echo", same, input).on_loop();
+    co_return text;
+}
+
+Workflow<std::string> sleep_then_return(Context& ctx, std::string json) {
+    const auto input = from_json<SleepInput>(json);
+    if (!(input.seconds >= 0 && input.seconds <= 315'360'000))
+        throw final_error("/seconds: expected 0 to 315360000 (ten years), got " + std::to_string(input.seconds));
+    co_await ctx.sleep(Duration(std::llround(input.seconds * 1'000)));
+    co_return json;
+}
+
+}  // namespace
+
+void add_builtin_types(runtime::Registry& registry) {
+    detail::RegisteredType& echo_type = registry.add("echo");
+    echo_type.input_schema = "{}";
+    echo_type.run = echo;
+    detail::RegisteredType& sleep_type = registry.add("sleep");
+    sleep_type.input_schema = schema_of<SleepInput>();
+    sleep_type.run = sleep_then_return;
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,20 @@
+#include "cli/engine_verbs.hpp"
+
+#include "cli/cli.hpp"
+#include "cli/program.hpp"
+
+#include <pawl/program.hpp>
+
+namespace pawl {
+
+namespace cli {
+
+std::vector<Verb> engine_verbs(runtime::Registry& registry) {
+    return {worker_verb(registry)};
+}
+
+}  // namespace cli
+
+int Program::main(int argc, char** argv) { return cli::main(argc, argv, cli::engine_verbs(impl_->registry)); }
+
+}  // namespace pawl

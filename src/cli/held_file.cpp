@@ -1,0 +1,92 @@
+#include "cli/held_file.hpp"
+
+#include "net/http_client.hpp"
+#include "server/listener.hpp"
+#include "server/socket_path.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <thread>
+
+#include <unistd.h>
+
+namespace pawl::cli {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// The lock is asked for again and again: its holder may be a verb that is done in a moment.
+Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const core::Clock& clock,
+                                                const std::string& program, core::Micros lock_wait) {
+    store::SqliteOptions options;
+    options.program = program;
+    for (core::Micros waited{0};; waited += 50ms) {
+        auto store = store::open_sqlite(file, clock, options);
+        if (store || store.error().code != Errc::store_locked || waited >= lock_wait) return store;
+        std::this_thread::sleep_for(50ms);
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const runtime::Registry& registry,
+                                                 HeldFileOptions options) {
+    static const runtime::MachineClock clock;
+    auto first_wait = std::make_shared<core::Micros>(options.lock_wait);
+    runtime::HolderParts parts;
+    parts.open_store = [file, program = options.program, first_wait] {
+        return open_store(file, clock, program, std::exchange(*first_wait, core::Micros{0}));
+    };
+    parts.open_reader = [file] { return store::open_sqlite_reader(file); };
+    parts.make_net = [](boost::asio::io_context& io) -> std::unique_ptr<core::Net> {
+        return std::make_unique<net::HttpClient>(io);
+    };
+    auto holder = runtime::Holder::open(std::move(parts), registry, options.holder);
+    if (!holder) return holder.error();
+
+    auto held = std::unique_ptr<HeldFile>(new HeldFile);
+    held->holder_ = std::move(*holder);
+    auto real = store::sqlite_real_path(file);
+    held->port_ = std::make_unique<server::EnginePort>(*held->holder_, registry, options.holder.engine,
+                                                       real ? *real : file);
+    held->router_ = std::make_unique<server::Router>(*held->port_);
+    held->server_ = std::make_unique<net::HttpServer>(held->holder_->loop().io(), server::serve(*held->router_));
+    auto socket = server::socket_path(file);
+    if (!socket) return socket.error();
+    if (auto listening = held->server_->listen_unix(*socket); !listening) return listening.error();
+    held->socket_ = *socket;
+    return held;
+}
+
+// The socket goes first: whoever comes after takes the lock and makes it anew.
+void HeldFile::close_store() {
+    if (!socket_.empty()) ::unlink(std::exchange(socket_, {}).c_str());
+    holder_->close_store();
+}
+
+HeldFile::~HeldFile() {
+    if (!holder_) return;
+    close_store();
+    holder_->close();
+    server_.reset();
+    router_.reset();
+    port_.reset();
+}
+
+void HeldFile::work() {
+    holder_->loop().post([this] { port_->set_working(true); });
+    holder_->work();
+}
+
+void HeldFile::drain(std::function<void()> done) {
+    holder_->loop().post([this, done = std::move(done)]() mutable {
+        router_->stop();
+        server_->stop();
+        holder_->engine().drain(std::move(done));
+    });
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,51 @@
+// This process works a file: the holder with everything that a file's holder has, the socket included.
+#pragma once
+
+#include "net/http_server.hpp"
+#include "runtime/holder.hpp"
+#include "server/engine_port.hpp"
+#include "server/router.hpp"
+
+#include <pawl/result.hpp>
+
+#include <memory>
+#include <string>
+
+namespace pawl::cli {
+
+struct HeldFileOptions {
+    std::string program = "pawl";
+    runtime::HolderOptions holder;
+    /// How long to wait for another holder to leave.
+    core::Micros lock_wait{std::chrono::seconds(5)};
+};
+
+class HeldFile {
+public:
+    /// Takes the lock (waits up to `lock_wait` for it), opens the file, makes it when missing, listens on its socket.
+    /// Errors: those of open_sqlite.
+    static Result<std::unique_ptr<HeldFile>> open(const std::string& file, const runtime::Registry& registry,
+                                                  HeldFileOptions options);
+    ~HeldFile();
+
+    runtime::Holder& holder() { return *holder_; }
+    /// Begins to claim.
+    void work();
+    /// Claims nothing more; clients that wait are told; `done` is called on the loop when all is handed back.
+    void drain(std::function<void()> done);
+    /// Closes the store and its lock, and removes the socket; the loop does not run afterwards. Once.
+    void close_store();
+    server::Router& router() { return *router_; }
+    server::EnginePort& port() { return *port_; }
+
+private:
+    HeldFile() = default;
+
+    std::unique_ptr<runtime::Holder> holder_;
+    std::unique_ptr<server::EnginePort> port_;
+    std::unique_ptr<server::Router> router_;
+    std::unique_ptr<net::HttpServer> server_;
+    std::string socket_;
+};
+
+}  // namespace pawl::cli

@@ -1,0 +1,69 @@
+#include "cli/console.hpp"
+#include "cli/engine_verbs.hpp"
+#include "cli/working.hpp"
+#include "runtime/idle.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <memory>
+
+namespace pawl::cli {
+namespace {
+
+struct Options {
+    bool until_idle = false;
+    std::optional<int> concurrency;
+    std::vector<std::string> queues, types;
+};
+
+int worker(Console& console, runtime::Registry& registry, const Options& options) {
+    log_to_stderr("info");
+    if (options.concurrency && (*options.concurrency < 1 || *options.concurrency > 4'096))
+        return console.fail({Errc::bad_input, "--concurrency: " + std::to_string(*options.concurrency) +
+                                                  " is outside 1 to 4096"});
+    if (!options.types.empty())
+        if (const auto missing = registry.keep_only(options.types); !missing.empty())
+            return console.fail({Errc::bad_input, "--types: this program has no type '" + missing.front() + "'"});
+
+    HeldFileOptions held_options;
+    held_options.holder.engine.concurrency = options.concurrency.value_or(64);
+    held_options.holder.engine.queues = options.queues;
+    auto held = HeldFile::open(console.file(), registry, held_options);
+    if (!held) return console.fail(held.error());
+
+    Working working(**held);
+    if (options.until_idle)
+        (*held)->holder().loop().post([&] {
+            runtime::when_idle((*held)->holder(), registry, options.queues, [&working] { working.leave(); });
+        });
+    (*held)->work();
+    spdlog::info("worker: working {}, {} tasks at once", console.file(), held_options.holder.engine.concurrency);
+    working.run();
+    if (working.lost()) return console.fail(*working.lost());
+    const bool deaf = (*held)->holder().engine().deaf_steps() > 0 || (*held)->holder().engine().held() > 0;
+    (*held)->close_store();
+    // Functions that ignore their stop would hold the process for ever; what they did is not recorded.
+    if (deaf) std::_Exit(exit_code::ok);
+    return exit_code::ok;
+}
+
+}  // namespace
+
+Verb worker_verb(runtime::Registry& registry) {
+    const auto declare = [&registry](Arguments& arguments) -> Action {
+        auto options = std::make_shared<Options>();
+        arguments
+            .flag("--until-idle", options->until_idle,
+                  "exit when nothing that it serves is running or pending (back-offs and delays are waited for)")
+            .option("--concurrency", "N", options->concurrency, "tasks running at once, 1 to 4096 (default 64)")
+            .list("--queues", "QUEUE", options->queues, "only these queues (default: all)")
+            .list("--types", "TYPE", options->types, "only these types (default: all of the program)")
+            .footer("SIGTERM or SIGINT: claims nothing more, hands back what runs, exits 0 within 15 s; a second one "
+                    "exits at once. While it runs, the other verbs talk to it over its socket.");
+        return [options, &registry](Console& console) { return worker(console, registry, *options); };
+    };
+    return {"worker", "work the queues of the file until a signal", declare};
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,104 @@
+// pawl::Worker: the engine inside the user's own process.
+#include "cli/held_file.hpp"
+#include "cli/program.hpp"
+#include "cli/store_url.hpp"
+#include "runtime/idle.hpp"
+#include "runtime/worker_backend.hpp"
+#include "server/message.hpp"
+
+#include <pawl/program.hpp>
+#include <pawl/worker.hpp>
+
+#include <boost/json.hpp>
+
+#include <future>
+
+namespace pawl {
+
+struct Worker::Impl {
+    const Program& program;
+    std::string url;
+    WorkerOptions options;
+    std::unique_ptr<cli::HeldFile> held;
+    std::shared_ptr<detail::Backend> backend;
+    bool started = false;
+
+    std::string why(const std::string& id);
+};
+
+Worker::Worker(const Program& program, std::string_view url, const WorkerOptions& options)
+    : impl_(new Impl{program, std::string(url), options, nullptr, nullptr}) {}
+
+Worker::~Worker() { drain(); }
+
+Result<void> Worker::open() {
+    auto file = cli::sqlite_file(impl_->url);
+    if (!file) return file.error();
+    if (impl_->options.concurrency() < 1)
+        return Error{Errc::bad_input, "concurrency: " + std::to_string(impl_->options.concurrency()) + " is below 1"};
+    cli::HeldFileOptions options;
+    options.holder.engine.concurrency = impl_->options.concurrency();
+    options.holder.engine.queues = impl_->options.queues();
+    options.holder.engine.park_everywhere = impl_->options.park_everywhere();
+    auto held = cli::HeldFile::open(*file, impl_->program.impl().registry, options);
+    if (!held) return held.error();
+    impl_->held = std::move(*held);
+    impl_->backend = std::make_shared<runtime::WorkerBackend>(impl_->held->holder(), impl_->program.impl().registry,
+                                                              [impl = impl_.get()](const std::string& id) {
+                                                                  return impl->why(id);
+                                                              });
+    impl_->held->holder().run_in_background();
+    return {};
+}
+
+Result<void> Worker::start() {
+    if (!impl_->held)
+        if (auto opened = open(); !opened) return opened;
+    impl_->held->work();
+    impl_->started = true;
+    return {};
+}
+
+void Worker::wait_until_idle() {
+    std::promise<void> idle;
+    auto future = idle.get_future();
+    runtime::Holder& holder = impl_->held->holder();
+    holder.loop().post([&] { runtime::when_idle(holder, impl_->program.impl().registry, impl_->options.queues(),
+                                                [&idle] { idle.set_value(); }); });
+    future.wait();
+}
+
+void Worker::drain() {
+    if (!impl_->held) return;
+    if (impl_->started) {
+        std::promise<void> drained;
+        auto future = drained.get_future();
+        impl_->held->drain([&drained] { drained.set_value(); });
+        future.wait();
+    }
+    impl_->held.reset();
+    impl_->backend.reset();
+    impl_->started = false;
+}
+
+Client Worker::client() const { return Client(impl_->backend); }
+
+std::string Worker::Impl::why(const std::string& id) {
+    std::promise<std::string> answer;
+    auto future = answer.get_future();
+    held->holder().loop().post([&] {
+        server::Request request;
+        request.path = "/v1/tasks/" + id + "/why";
+        held->router().handle(std::move(request), [&](server::Response response) { answer.set_value(response.body); });
+    });
+    const std::string body = future.get();
+    boost::system::error_code error;
+    const auto json = boost::json::parse(body, error);
+    if (error || !json.is_object()) return body;
+    for (const char* field : {"text", "detail"})
+        if (const auto* text = json.get_object().if_contains(field); text && text->is_string())
+            return std::string(text->get_string());
+    return body;
+}
+
+}  // namespace pawl

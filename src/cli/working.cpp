@@ -1,0 +1,48 @@
+#include "cli/working.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <string_view>
+
+namespace pawl::cli {
+
+void log_to_stderr(const char* default_level) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("pawl", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    const char* level = std::getenv("PAWL_LOG");
+    spdlog::set_level(spdlog::level::from_str(level && *level ? level : default_level));
+}
+
+Working::Working(HeldFile& held) : held_(held), signals_(held.holder().loop().io(), SIGINT, SIGTERM) {
+    on_signal();
+    held_.holder().on_fatal([this](Error error) {
+        lost_ = std::move(error);
+        held_.holder().leave();
+    });
+}
+
+int Working::run() {
+    held_.holder().run();
+    return lost_ ? -1 : signal_;
+}
+
+void Working::on_signal() {
+    signals_.async_wait([this](boost::system::error_code e, int signal) {
+        if (e) return;
+        if (leaving_) std::_Exit(128 + signal);
+        begin_leave(signal);
+        on_signal();
+    });
+}
+
+void Working::begin_leave(int signal) {
+    if (leaving_) return;
+    leaving_ = true;
+    signal_ = signal;
+    held_.drain([this] { held_.holder().leave(); });
+}
+
+}  // namespace pawl::cli

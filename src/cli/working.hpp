@@ -1,0 +1,41 @@
+// Working a file until a signal, or until something is done: what `worker`, `run` and `demo` share.
+#pragma once
+
+#include "cli/held_file.hpp"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <functional>
+#include <optional>
+
+namespace pawl::cli {
+
+/// Logs go to stderr, one line each; PAWL_LOG=debug|info|warn|error|off (default info).
+void log_to_stderr(const char* default_level);
+
+/// Works the file on the calling thread until leave() or a signal.
+///
+/// SIGTERM or SIGINT: claims nothing more, hands back what runs, leaves. A second one leaves at once.
+class Working {
+public:
+    explicit Working(HeldFile& held);
+
+    /// Returns when everything is handed back. The answer: the signal that ended it, 0 for leave(), -1 when the
+    /// store was lost for good (`lost` says why).
+    int run();
+    /// Begins to leave, as SIGTERM does. Loop thread.
+    void leave() { begin_leave(0); }
+    const std::optional<Error>& lost() const { return lost_; }
+
+private:
+    void on_signal();
+    void begin_leave(int signal);
+
+    HeldFile& held_;
+    boost::asio::signal_set signals_;
+    int signal_ = 0;
+    bool leaving_ = false;
+    std::optional<Error> lost_;
+};
+
+}  // namespace pawl::cli

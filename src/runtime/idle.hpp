@@ -1,0 +1,16 @@
+// When a worker has nothing left to do.
+#pragma once
+
+#include "runtime/holder.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace pawl::runtime {
+
+/// Calls `idle` on the loop, once, when nothing that `registry` serves (in `queues`; empty = all) is running or
+/// pending; back-offs and delays are waited for, waiting and paused tasks are left. Loop thread; both outlive the call.
+void when_idle(Holder& holder, const Registry& registry, std::vector<std::string> queues, std::function<void()> idle);
+
+}  // namespace pawl::runtime

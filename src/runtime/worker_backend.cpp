@@ -1,0 +1,179 @@
+#include "runtime/worker_backend.hpp"
+
+#include "core/validate.hpp"
+
+#include <future>
+#include <mutex>
+
+namespace pawl::runtime {
+
+namespace {
+
+// How a task ended, for who waits for its result.
+Result<std::string> outcome_of(const core::TaskRow& row) {
+    const std::string id = core::to_string(row.id);
+    const std::string why = row.error.empty() ? "" : ": " + core::decode_failure(row.error).message;
+    switch (row.state) {
+        case TaskState::completed: return row.output;
+        case TaskState::failed:
+            return Error{Errc::task_failed,
+                         "task " + id + " failed (" + std::string(to_string(row.reason)) + ")" + why};
+        case TaskState::cancelled:
+            return Error{Errc::task_cancelled, "task " + id + " was cancelled (" + std::string(to_string(row.reason)) + ")"};
+        case TaskState::paused:
+            return Error{Errc::task_paused, "task " + id + " is paused (" + std::string(to_string(row.reason)) + ")" +
+                                                why + "; it waits for a person: pawl why " + id};
+        default:
+            return Error{Errc::timed_out, "task " + id + " is " + std::string(to_string(row.state)) +
+                                              " still; it goes on: wait again"};
+    }
+}
+
+bool is_answer(const core::TaskRow& row) { return is_final(row.state) || row.state == TaskState::paused; }
+
+}  // namespace
+
+void apply_defaults(SubmitOptions& options, const RegisteredType* type) {
+    if (!type) return;
+    if (options.queue().empty()) options.queue(type->queue);
+    if (!options.priority()) options.priority(type->priority);
+    if (std::holds_alternative<std::monostate>(options.deadline()) && type->deadline) options.deadline(*type->deadline);
+}
+
+WorkerBackend::WorkerBackend(Holder& holder, const Registry& registry,
+                             std::function<std::string(const std::string& id)> explain)
+    : holder_(holder), registry_(registry), explain_(std::move(explain)) {}
+
+Result<core::Submit> WorkerBackend::make(std::string_view type, std::string input, const SubmitOptions& options) {
+    const RegisteredType* registered = registry_.newest(std::string(type));
+    core::SubmitRequest request;
+    request.type = type;
+    request.input = std::move(input);
+    request.options = options;
+    apply_defaults(request.options, registered);
+    if (registered) request.definition = registered->definition;
+    return core::make_submit(std::move(request), holder_.clock().wall(), {holder_.random().next(), holder_.random().next()});
+}
+
+Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, std::string input,
+                                                         const SubmitOptions& options) {
+    auto submit = make(type, std::move(input), options);
+    if (!submit) return submit.error();
+    auto answer = holder_.call(std::move(*submit));
+    if (!answer) return answer.error();
+    const auto& submitted = std::get<core::Submitted>(*answer);
+    return Submitted{core::to_string(submitted.id), submitted.replayed};
+}
+
+std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::string_view type,
+                                                                           std::vector<std::string> inputs,
+                                                                           const SubmitOptions& options) {
+    std::vector<Result<Submitted>> results(inputs.size(), Error{Errc::bad_input, "a key cannot be shared by many tasks"});
+    if (!options.key().empty()) return results;
+    std::mutex mutex;
+    std::condition_variable all;
+    std::size_t left = inputs.size();
+    const auto settle = [&](std::size_t i, Result<Submitted> result) {
+        std::lock_guard lock(mutex);
+        results[i] = std::move(result);
+        if (--left == 0) all.notify_one();
+    };
+    for (std::size_t i = 0; i < inputs.size(); i++) {
+        auto submit = make(type, std::move(inputs[i]), options);
+        if (!submit) {
+            settle(i, submit.error());
+            continue;
+        }
+        const bool taken = holder_.batcher().push_blocking(
+            Item{std::move(*submit),
+                 [&settle, i](core::Command&, Result<core::Answer> answer) {
+                     if (!answer) return settle(i, answer.error());
+                     const auto& s = std::get<core::Submitted>(*answer);
+                     settle(i, Submitted{core::to_string(s.id), s.replayed});
+                 },
+                 false});
+        if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
+    }
+    std::unique_lock lock(mutex);
+    all.wait(lock, [&] { return left == 0; });
+    return results;
+}
+
+Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
+    const auto parsed = core::parse_task_id(id);
+    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
+    Result<core::TaskRow> found = Error{Errc::not_found, ""};
+    holder_.read_and_wait([&](core::Reader& reader) { found = reader.get(*parsed); });
+    return found;
+}
+
+// Watch first, read then: an end between the two is not missed.
+Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Duration> limit) {
+    const auto parsed = core::parse_task_id(id);
+    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
+    auto ended = std::make_shared<std::promise<void>>();
+    auto heard = ended->get_future();
+    std::promise<std::uint64_t> registered;
+    auto token = registered.get_future();
+    holder_.loop().post([&] {
+        registered.set_value(
+            holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); }));
+    });
+    const std::uint64_t watch = token.get();
+    const auto forget = [&] { holder_.loop().post([this, id = *parsed, watch] { holder_.engine().forget(id, watch); }); };
+    auto now = row(id);
+    if (!now || is_answer(*now)) {
+        forget();
+        return now ? outcome_of(*now) : Result<std::string>(now.error());
+    }
+    if (!limit) heard.wait();
+    else if (heard.wait_for(*limit) == std::future_status::timeout) forget();
+    auto last = row(id);
+    if (!last) return last.error();
+    return outcome_of(*last);
+}
+
+Result<TaskStatus> WorkerBackend::status(const std::string& id) {
+    auto found = row(id);
+    if (!found) return found.error();
+    return TaskStatus{found->state, found->reason};
+}
+
+std::string WorkerBackend::why(const std::string& id) { return explain_(id); }
+
+Result<void> WorkerBackend::send(core::Operate operate) {
+    auto answer = holder_.call(std::move(operate));
+    if (!answer) return answer.error();
+    return {};
+}
+
+Result<void> WorkerBackend::operate(const std::string& id, detail::TaskVerb verb) {
+    const auto parsed = core::parse_task_id(id);
+    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
+    using Verb = core::Operate::Verb;
+    constexpr Verb verbs[] = {Verb::cancel, Verb::kill, Verb::pause, Verb::resume, Verb::retry};
+    core::Operate operate;
+    operate.verb = verbs[static_cast<int>(verb)];
+    operate.id = *parsed;
+    operate.who = "client";
+    return send(std::move(operate));
+}
+
+Result<void> WorkerBackend::resolve(const std::string& id, std::string_view step, std::string_view outcome,
+                                    std::string result) {
+    const auto parsed = core::parse_task_id(id);
+    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
+    using Outcome = core::Operate::Outcome;
+    core::Operate operate;
+    operate.verb = core::Operate::Verb::resolve;
+    operate.id = *parsed;
+    operate.who = "client";
+    operate.step = step;
+    operate.result = std::move(result);
+    operate.outcome = outcome == "happened"       ? Outcome::happened
+                      : outcome == "not_happened" ? Outcome::not_happened
+                                                  : Outcome::fail;
+    return send(std::move(operate));
+}
+
+}  // namespace pawl::runtime

@@ -1,0 +1,40 @@
+// The client side inside a worker's own process: commands join its batches, nothing is encoded but the input.
+#pragma once
+
+#include "runtime/holder.hpp"
+
+#include <pawl/client.hpp>
+
+#include <functional>
+
+namespace pawl::runtime {
+
+class WorkerBackend final : public detail::Backend {
+public:
+    /// `explain` answers `why` (it lies in a layer above). Both, and `registry`, outlive the backend.
+    WorkerBackend(Holder& holder, const Registry& registry, std::function<std::string(const std::string& id)> explain);
+
+    Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
+    std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,
+                                               const SubmitOptions& options) override;
+    Result<std::string> wait(const std::string& id, std::optional<Duration> limit) override;
+    Result<TaskStatus> status(const std::string& id) override;
+    std::string why(const std::string& id) override;
+    Result<void> operate(const std::string& id, detail::TaskVerb verb) override;
+    Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
+                         std::string result) override;
+
+private:
+    Result<core::Submit> make(std::string_view type, std::string input, const SubmitOptions& options);
+    Result<core::TaskRow> row(const std::string& id);
+    Result<void> send(core::Operate operate);
+
+    Holder& holder_;
+    const Registry& registry_;
+    std::function<std::string(const std::string&)> explain_;
+};
+
+/// The defaults that a type's registration gives to a submit that leaves them out.
+void apply_defaults(SubmitOptions& options, const RegisteredType* type);
+
+}  // namespace pawl::runtime
