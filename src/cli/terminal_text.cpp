@@ -7,9 +7,7 @@
 namespace pawl::cli {
 namespace {
 
-bool is_control(char32_t c) {
-    return c < 0x20 || (c >= 0x7f && c <= 0x9f);
-}
+bool is_control(char32_t c) { return c < 0x20 || (c >= 0x7f && c <= 0x9f); }
 
 // Marks that turn the direction of text around: "exe.gpj" reads as "jpg.exe".
 bool turns_direction(char32_t c) {

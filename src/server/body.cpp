@@ -14,14 +14,11 @@ namespace {
 namespace json = boost::json;
 
 std::size_t skip_space(std::string_view text, std::size_t at) {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r'))
-        ++at;
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) ++at;
     return at;
 }
 
-bool stands(std::string_view text, std::size_t at, char c) {
-    return at < text.size() && text[at] == c;
-}
+bool stands(std::string_view text, std::size_t at, char c) { return at < text.size() && text[at] == c; }
 
 // Where the string or value that starts at `at` ends, or the text's end. Only brackets and quotes are followed:
 // whether it is JSON at all, core::check_json says of each piece.

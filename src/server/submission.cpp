@@ -110,9 +110,7 @@ Submission read_submission(std::string_view json, std::string_view header_key, P
     return submission;
 }
 
-int status_of(const core::Submitted& submitted) {
-    return submitted.replayed ? 200 : 201;
-}
+int status_of(const core::Submitted& submitted) { return submitted.replayed ? 200 : 201; }
 
 void append_submitted(JsonText& json, const core::Submitted& submitted) {
     json.open()
