@@ -5,6 +5,7 @@
 
 #include <boost/asio/signal_set.hpp>
 
+#include <atomic>
 #include <functional>
 #include <optional>
 
@@ -25,6 +26,8 @@ public:
     int run();
     /// Begins to leave, as SIGTERM does. Loop thread.
     void leave() { begin_leave(0); }
+    /// Any thread.
+    bool leaving() const { return leaving_; }
     const std::optional<Error>& lost() const { return lost_; }
 
 private:
@@ -34,7 +37,7 @@ private:
     HeldFile& held_;
     boost::asio::signal_set signals_;
     int signal_ = 0;
-    bool leaving_ = false;
+    std::atomic<bool> leaving_ = false;
     std::optional<Error> lost_;
 };
 

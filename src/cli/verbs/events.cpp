@@ -1,4 +1,5 @@
 #include "cli/answer.hpp"
+#include "cli/entry_text.hpp"
 #include "cli/follow.hpp"
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
@@ -14,30 +15,11 @@ struct Options {
     bool follow = false;
 };
 
-// "2026-11-23T08:08:00.123Z  t_...  7  step_completed  /check disk#1  attempt 1"
-std::string describe(const Answer& entry) {
-    constexpr std::size_t value_columns = 100;
-    std::string line = entry.text("at");
-    if (entry.has("task")) line += "  " + entry.text("task");
-    line += "  " + entry.text("no") + "  " + entry.text("kind");
-    if (entry.has("path")) line += "  " + terminal_text(entry.text("path"));
-    for (const char* name : {"attempt", "version", "reason", "ending", "crash_count", "void_from"}) {
-        if (entry.has(name)) line += "  " + std::string(name) + " " + terminal_text(entry.text(name));
-    }
-    if (entry.has("due_at")) line += "  due " + entry.text("due_at");
-    if (entry.has("error")) {
-        const std::string message = entry.object("error").text("message");
-        line += "  " + cut_to_width(terminal_text(message.empty() ? entry.text("error") : message), value_columns);
-    }
-    if (entry.has("result")) line += "  " + cut_to_width(terminal_text(entry.text("result")), value_columns);
-    return line + "\n";
-}
-
 // Shows what an answer brought. With --json each entry is one line as the API gave it.
 void show(const Console& console, const server::Response& response, const char* list) {
     if (!console.json()) {
         std::string lines;
-        for (const Answer& entry : Answer(response).objects(list)) lines += describe(entry);
+        for (const Answer& entry : Answer(response).objects(list)) lines += entry_text(entry);
         console.out(lines);
         return;
     }
