@@ -31,7 +31,8 @@
 
 namespace pawl {
 
-/// A text that is not JSON, or JSON that does not fit the type; what() starts with the path: `/zones/2: expected string`.
+/// A text that is not JSON, or JSON that does not fit the type; what() starts with the path: `/zones/2: expected
+/// string`.
 class JsonError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -40,14 +41,17 @@ public:
 /// Writes one JSON text, front to back. Commas are its business, nesting is yours.
 class JsonOut {
 public:
+    // clang-format off
     void null() { separate(); text_ += "null"; }
     void boolean(bool b) { separate(); text_ += b ? "true" : "false"; }
+    // clang-format on
     void integer(std::int64_t i);
     void integer(std::uint64_t i);
     /// Throws JsonError for NaN and infinities: JSON has none.
     void number(double d);
     /// Any bytes that are UTF-8; throws JsonError for others.
     void string(std::string_view s);
+    // clang-format off
     /// `json` must be one JSON value.
     void raw(std::string_view json) { separate(); text_ += json; }
     void key(std::string_view k) { string(k); text_ += ':'; comma_ = false; }
@@ -55,6 +59,7 @@ public:
     void end_object() { text_ += '}'; comma_ = true; }
     void begin_array() { separate(); text_ += '['; comma_ = false; }
     void end_array() { text_ += ']'; comma_ = true; }
+    // clang-format on
     std::string take() { return std::move(text_); }
 
 private:
@@ -117,12 +122,12 @@ template <class T>
 class Notes {
 public:
     template <class M>
-    Notes& field(M T::* member, std::string_view note) {
+    Notes& field(M T::*member, std::string_view note) {
         notes_[name_of(member)] = Note{std::string(note), false};
         return *this;
     }
     template <class M>
-    Notes& optional(M T::* member, std::string_view note) {
+    Notes& optional(M T::*member, std::string_view note) {
         notes_[name_of(member)] = Note{std::string(note), true};
         return *this;
     }
@@ -138,7 +143,7 @@ public:
 
 private:
     template <class M>
-    static std::string name_of(M T::* member) {
+    static std::string name_of(M T::*member) {
         std::string found;
         boost::mp11::mp_for_each<boost::describe::describe_members<T, boost::describe::mod_public>>([&](auto d) {
             if constexpr (std::is_same_v<std::remove_cv_t<decltype(d.pointer)>, M T::*>)
@@ -167,16 +172,23 @@ template <class T>
 struct is_string_map<std::map<std::string, T>> : std::true_type {};
 
 template <class T>
-concept HasToJson = requires(JsonOut& out, const T& v) { tag_invoke(to_json_t{}, out, v); };
+concept HasToJson = requires(JsonOut& out, const T& v) {
+    tag_invoke(to_json_t{}, out, v);
+};
 template <class T>
-concept HasFromJson = requires(const JsonIn& in) { tag_invoke(from_json_t<T>{}, in); };
+concept HasFromJson = requires(const JsonIn& in) {
+    tag_invoke(from_json_t<T>{}, in);
+};
 template <class T>
-concept HasSchema = requires(JsonOut& out) { tag_invoke(schema_t<T>{}, out); };
+concept HasSchema = requires(JsonOut& out) {
+    tag_invoke(schema_t<T>{}, out);
+};
 template <class T>
 concept Described = boost::describe::has_describe_members<T>::value && !std::is_union_v<T>;
 
 template <class T>
-using members_of = boost::describe::describe_members<T, boost::describe::mod_any_access | boost::describe::mod_inherited>;
+using members_of =
+    boost::describe::describe_members<T, boost::describe::mod_any_access | boost::describe::mod_inherited>;
 
 template <class T>
 const Notes<T>& notes_of() {
@@ -292,7 +304,8 @@ T decode(const JsonIn& in) {
         return value;
     } else if constexpr (std::is_enum_v<T>) {
         T value{};
-        if (!boost::describe::enum_from_string(std::string(in.string()).c_str(), value)) in.refuse("one of its enumerators");
+        if (!boost::describe::enum_from_string(std::string(in.string()).c_str(), value))
+            in.refuse("one of its enumerators");
         return value;
     } else if constexpr (Described<T>) {
         return decode_struct<T>(in);

@@ -55,7 +55,8 @@ public:
     /// Registers `f(Context&, In, deps...)` as type `name`; deps are copied and handed to every run.
     /// Throws std::invalid_argument for a malformed name.
     template <class R, class In, class... D>
-    Registration workflow(std::string_view name, Workflow<R> (*f)(Context&, In, D...), std::type_identity_t<D>... deps) {
+    Registration workflow(std::string_view name, Workflow<R> (*f)(Context&, In, D...),
+                          std::type_identity_t<D>... deps) {
         return add(name, schema_of<In>(), [f, deps...](Context& ctx, std::string json) {
             return adapt<R, In, D...>(ctx, std::move(json), f, deps...);
         });
@@ -75,7 +76,8 @@ private:
     Registration add(std::string_view name, std::string schema, Run run);
 
     template <class R, class In, class... D>
-    static Workflow<std::string> adapt(Context& ctx, std::string json, Workflow<R> (*f)(Context&, In, D...), D... deps) {
+    static Workflow<std::string> adapt(Context& ctx, std::string json, Workflow<R> (*f)(Context&, In, D...),
+                                       D... deps) {
         In in = from_json<In>(json);
         json = std::string();
         Workflow<R> workflow = f(ctx, std::move(in), deps...);

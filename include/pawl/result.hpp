@@ -36,19 +36,19 @@ enum class Errc {
     unreachable,             ///< no connection to the process that holds the store
     unauthorized,            ///< the peer refused our credentials
     // happened already
-    already_final,           ///< the task has ended; its result is fixed
-    lease_lost,              ///< a newer claim exists: discard what you have
+    already_final,  ///< the task has ended; its result is fixed
+    lease_lost,     ///< a newer claim exists: discard what you have
     // unknown
-    store_unavailable,       ///< the store failed during the write; repeat with the same key
-    timed_out,               ///< the wait ended before an answer; the task goes on
-    outcome_unknown,         ///< an effect may or may not have happened
+    store_unavailable,  ///< the store failed during the write; repeat with the same key
+    timed_out,          ///< the wait ended before an answer; the task goes on
+    outcome_unknown,    ///< an effect may or may not have happened
     // how a task or a step ended
     task_failed,
     task_cancelled,
-    task_paused,             ///< the task waits for a person
+    task_paused,  ///< the task waits for a person
     step_failed,
-    diverged,                ///< the recorded history does not fit the code
-    stopping,                ///< the task is being ended: nothing new starts
+    diverged,  ///< the recorded history does not fit the code
+    stopping,  ///< the task is being ended: nothing new starts
 };
 
 /// The code's name, as JSON and the documentation spell it.

@@ -31,6 +31,7 @@ class Retry {
 public:
     constexpr Retry() = default;
 
+    // clang-format off
     /// Attempts in all, the first included, 0 to 1,000; 0 = no limit, which needs a deadline.
     constexpr Retry& attempts(int n) { attempts_ = n; return *this; }
     /// Wait before the second attempt.
@@ -45,6 +46,7 @@ public:
     static constexpr Retry none() { Retry r; r.attempts(1); return r; }
     /// For calls of a model: 8 attempts, full jitter.
     static constexpr Retry model_call() { Retry r; r.attempts(8).jitter(1.0); return r; }
+    // clang-format on
 
     constexpr int attempts() const { return attempts_.value_or(5); }
     /// False while `attempts` was not called: then the task's own default counts.
@@ -77,8 +79,10 @@ enum class ErrorClass : std::uint8_t {
 class StepError : public std::runtime_error {
 public:
     StepError(ErrorClass c, const std::string& message) : std::runtime_error(message), cls(c) {}
+    // clang-format off
     /// Wait at least this long before the next attempt (a server's Retry-After).
     StepError& after(Duration d) { wait = d; return *this; }
+    // clang-format on
 
     ErrorClass cls;
     std::optional<Duration> wait;

@@ -73,7 +73,11 @@ private:
 class StepFailed : public std::runtime_error {
 public:
     StepFailed(std::string path, std::string step, ErrorClass c, Errc errc, const std::string& why)
-        : std::runtime_error(step + ": " + why), cls(c), code(errc), path_(std::move(path)), step_(std::move(step)),
+        : std::runtime_error(step + ": " + why),
+          cls(c),
+          code(errc),
+          path_(std::move(path)),
+          step_(std::move(step)),
           why_(why) {}
     const std::string& step() const { return step_; }
     /// The step's identity in the journal.
@@ -137,7 +141,7 @@ inline const OnUnknown OnUnknown::fail{OnUnknown::Policy::fail};
 // (docs/dev/coroutines.md), so there the form is refused at compile time.
 template <class F>
 concept StepFn = std::is_lvalue_reference_v<F> || std::is_trivially_destructible_v<std::remove_cvref_t<F>> ||
-                 !std::is_class_v<std::remove_cvref_t<F>>;
+    !std::is_class_v<std::remove_cvref_t<F>>;
 template <class A>
 concept StepArg = std::is_lvalue_reference_v<A> || !std::is_aggregate_v<std::remove_cvref_t<A>> ||
                   std::is_trivially_destructible_v<std::remove_cvref_t<A>>;
@@ -232,7 +236,7 @@ struct OpState {
     std::int64_t first_us = 0;  // store time of the first start, for .total()
     ErrorClass cls = ErrorClass::final;
     Errc code = Errc::step_failed;
-    std::string identity;       // what an open intent recorded
+    std::string identity;  // what an open intent recorded
 };
 
 /// One awaitable operation of a Context. Lives in the coroutine's frame; after it was awaited it does not move.
@@ -279,9 +283,7 @@ protected:
     R decoded() const {
         try {
             return from_json<R>(value);
-        } catch (const JsonError& e) {
-            result_misfit(e.what());
-        }
+        } catch (const JsonError& e) { result_misfit(e.what()); }
     }
 };
 
@@ -295,6 +297,7 @@ public:
     Step(Context& ctx, std::string_view step_name, G&& g, B&&... args)
         : OpBase(ctx, detail::OpKind::step, step_name), f_(std::forward<G>(g)), args_(std::forward<B>(args)...) {}
 
+    // clang-format off
     /// Limit of each attempt; default 60 s. For a `once` step what passes it is unknown.
     Step&& timeout(Duration d) && { options.timeout = d; return std::move(*this); }
     /// Limit over all attempts and waits, from the first start; makes that start durable.
@@ -305,17 +308,21 @@ public:
     Step&& attempts(int n) && { options.retry.attempts(n); return std::move(*this); }
     /// Default: idempotent.
     Step&& effect(Effect e) && { options.effect = e; return std::move(*this); }
+    // clang-format on
     Step&& on_unknown(OnUnknown u) && {
         if (u.check && u.check_gives_result == std::is_void_v<R>)
-            throw std::logic_error("on_unknown(verify) of step '" + name +
-                                   "': the check must return std::optional of the step's result, or bool when it has none");
+            throw std::logic_error(
+                "on_unknown(verify) of step '" + name +
+                "': the check must return std::optional of the step's result, or bool when it has none");
         options.on_unknown = std::move(u);
         return std::move(*this);
     }
+    // clang-format off
     /// The promise not to block: runs in place on the event loop. For work under 50 µs.
     Step&& on_loop() && { options.on_loop = true; return std::move(*this); }
     /// For tools that start something themselves; see detail::StepOptions.
     Step&& with(const detail::StepOptions& o) && { options = o; return std::move(*this); }
+    // clang-format on
 
     R await_resume() {
         check();
@@ -385,7 +392,8 @@ public:
 
 template <class F, class... A>
 OnUnknown OnUnknown::verify(F f, A&&... args) {
-    using R = decltype(detail::call(std::declval<const Attempt&>(), std::declval<F&>(), std::declval<std::decay_t<A>&>()...));
+    using R =
+        decltype(detail::call(std::declval<const Attempt&>(), std::declval<F&>(), std::declval<std::decay_t<A>&>()...));
     OnUnknown u{Policy::verify};
     u.check_gives_result = !std::is_same_v<R, bool>;
     u.check = std::make_shared<const Check>(

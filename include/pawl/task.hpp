@@ -30,11 +30,13 @@ enum class TaskState : std::uint8_t { pending, running, waiting, paused, complet
 /// Why a task is in its state; machine-readable, stable.
 enum class Reason : std::uint8_t {
     none,
+    // clang-format off
     queued, scheduled, retry, throttled,                                   // pending
     timer, signal, approval, child, rate_limit,                            // waiting
     by_operator, exhausted, poison, diverged, outcome_unknown, budget,     // paused
     error, deadline, expired,                                              // failed (and budget)
     user, parent, killed,                                                  // cancelled
+    // clang-format on
 };
 
 std::string_view to_string(TaskState state);
@@ -61,6 +63,7 @@ enum class OnExisting : std::uint8_t {
 /// Options of one submit. None of them takes part in the key's fingerprint: only type and input do.
 class SubmitOptions {
 public:
+    // clang-format off
     /// Idempotency key, 1 to 255 bytes, scoped to namespace and type; lives until 7 days after the end.
     SubmitOptions& key(std::string_view k) { key_ = k; return *this; }
     SubmitOptions& queue(std::string_view q) { queue_ = q; return *this; }
@@ -77,6 +80,7 @@ public:
     SubmitOptions& max_attempts(int n) { max_attempts_ = n; return *this; }
     SubmitOptions& on_existing(OnExisting e) { on_existing_ = e; return *this; }
     SubmitOptions& tags(std::vector<std::string> t) { tags_ = std::move(t); return *this; }
+    // clang-format on
 
     const std::string& key() const { return key_; }
     const std::string& queue() const { return queue_; }

@@ -21,12 +21,14 @@ class Program;
 
 class WorkerOptions {
 public:
+    // clang-format off
     /// Tasks running at once; default 64.
     WorkerOptions& concurrency(int n) { concurrency_ = n; return *this; }
     /// Only these queues; default all.
     WorkerOptions& queues(std::vector<std::string> names) { queues_ = std::move(names); return *this; }
     /// No frame survives a wait, so that every wake-up replays: finds code that is not deterministic.
     WorkerOptions& park_everywhere(bool on) { park_everywhere_ = on; return *this; }
+    // clang-format on
 
     int concurrency() const { return concurrency_; }
     const std::vector<std::string>& queues() const { return queues_; }

@@ -172,8 +172,7 @@ template <class Op>
 struct is_attempted<Attempted<Op>> : std::true_type {};
 
 template <class Op>
-inline constexpr bool is_operation =
-    std::is_base_of_v<OpBase, Op> || is_workflow<Op>::value || is_attempted<Op>::value;
+inline constexpr bool is_operation = std::is_base_of_v<OpBase, Op> || is_workflow<Op>::value || is_attempted<Op>::value;
 
 template <class Op>
 Op&& WorkflowPromiseBase::await_transform(Op&& op) {
@@ -302,7 +301,8 @@ public:
         static_assert(StepFn<F>,
                       "pawl: g++ 12 would destroy the captures of this closure twice: capture by reference, pass "
                       "arguments, or name the closure on the line before");
-        static_assert((StepArg<A> && ...), "pawl: g++ 12 would destroy this aggregate twice: name it on the line before");
+        static_assert((StepArg<A> && ...),
+                      "pawl: g++ 12 would destroy this aggregate twice: name it on the line before");
         using Raw = decltype(detail::call(std::declval<const Attempt&>(), std::declval<std::decay_t<F>&>(),
                                           std::declval<std::decay_t<A>&>()...));
         using R = typename detail::stored<Raw>::type;
@@ -315,8 +315,7 @@ public:
     /// All branches at once: steps, sleeps, workflows, other groups. Gives a tuple (std::monostate for void). The first
     /// failure stops the others, waits for them, and is thrown.
     template <class... Ops>
-        requires(sizeof...(Ops) > 1 && (detail::is_operation<std::remove_cvref_t<Ops>> && ...))
-    auto all(Ops&&... ops) {
+    requires(sizeof...(Ops) > 1 && (detail::is_operation<std::remove_cvref_t<Ops>> && ...)) auto all(Ops&&... ops) {
         return detail::All<std::remove_cvref_t<Ops>...>(*this, std::move(ops)...);
     }
     template <class Op>

@@ -17,17 +17,17 @@ namespace pawl::core {
 /// Stores a new task. Validated before (core/validate.hpp): the store checks only what needs its state.
 struct Submit {
     TaskId id;
-    LaneKey lane;                       ///< version 0
+    LaneKey lane;  ///< version 0
     std::string input;
-    Hash fingerprint{};                 ///< core/fingerprint.hpp
-    std::string key;                    ///< empty = none
+    Hash fingerprint{};  ///< core/fingerprint.hpp
+    std::string key;     ///< empty = none
     OnExisting on_existing = OnExisting::attach;
     int priority = 0;
     std::optional<Micros> delay;
     std::variant<std::monostate, Micros, WallInstant> deadline;
     std::optional<Micros> queue_timeout;
     std::optional<int> max_attempts;
-    std::string definition;             ///< recorded definition (agents), stored by hash; empty = none
+    std::string definition;  ///< recorded definition (agents), stored by hash; empty = none
     std::array<std::uint8_t, 16> trace_id{};
     std::vector<std::string> tags;
 };
@@ -35,7 +35,7 @@ struct Submit {
 struct Submitted {
     TaskRef ref = 0;
     TaskId id;
-    bool replayed = false;              ///< an earlier submit with this key made the task
+    bool replayed = false;  ///< an earlier submit with this key made the task
     TaskState state = TaskState::pending;
 };
 
@@ -44,30 +44,30 @@ struct Operate {
     enum class Verb : std::uint8_t { cancel, kill, pause, resume, retry, resolve };
     Verb verb = Verb::cancel;
     TaskId id;
-    std::string request_id;             ///< empty = not repeat-safe by id (cancel, kill, pause are anyway)
-    std::string who;                    ///< for the journal
-    std::string reason;                 ///< pause: the text that `why` shows
+    std::string request_id;  ///< empty = not repeat-safe by id (cancel, kill, pause are anyway)
+    std::string who;         ///< for the journal
+    std::string reason;      ///< pause: the text that `why` shows
     // resolve
     enum class Outcome : std::uint8_t { happened, not_happened, fail };
-    std::string step;                   ///< path of the unknown step; empty when there is only one
+    std::string step;  ///< path of the unknown step; empty when there is only one
     Outcome outcome = Outcome::happened;
-    std::string result = "null";        ///< JSON
+    std::string result = "null";  ///< JSON
     // retry
-    std::optional<Micros> deadline;     ///< a new length; else the original one starts again
+    std::optional<Micros> deadline;  ///< a new length; else the original one starts again
 };
 /// Refusals: not_found, already_final, refused, bad_input.
 struct Operated {
     TaskRef ref = 0;
     TaskState state = TaskState::pending;  ///< after the verb; a running task that is being ended is still running
     Reason reason = Reason::none;
-    bool changed = true;                   ///< false: it was so already
+    bool changed = true;  ///< false: it was so already
 };
 
 /// Settings of a queue; fields that are absent stay.
 struct SetQueue {
     std::string space = "default", name = "default";
-    std::optional<int> concurrency;     ///< running tasks at once over all workers; 0 = no limit
-    std::optional<int> depth_max;       ///< 0 = no limit
+    std::optional<int> concurrency;  ///< running tasks at once over all workers; 0 = no limit
+    std::optional<int> depth_max;    ///< 0 = no limit
     std::optional<bool> paused;
 };
 struct QueueSet {};
@@ -85,13 +85,13 @@ struct ServedType {
 /// Takes up to `tasks_max` ready tasks, the best of the lanes that `types` and `queues` may serve.
 struct Claim {
     std::vector<ServedType> types;
-    std::vector<std::string> queues;    ///< empty = all
+    std::vector<std::string> queues;  ///< empty = all
     int tasks_max = 1;
 };
 struct ClaimedTask {
-    TaskRow row;                        ///< with input; fence is the proof for Record
-    std::string definition;             ///< the blob's text when the row has one
-    bool fresh = false;                 ///< no entry but submitted and claimed: nothing to load
+    TaskRow row;             ///< with input; fence is the proof for Record
+    std::string definition;  ///< the blob's text when the row has one
+    bool fresh = false;      ///< no entry but submitted and claimed: nothing to load
     /// For each `reopened` entry, in order: entries from the first number up to it are void, results excepted.
     std::vector<std::pair<int, int>> voided;
 };
@@ -101,9 +101,9 @@ struct Claimed {
 
 /// The task leaves its worker and holds no slot. `wake_at` or `wake_in`, else only an event wakes it.
 struct Park {
-    Reason reason = Reason::timer;      ///< retry: becomes pending(retry); else waiting(reason)
-    std::optional<Instant> wake_at;     ///< an instant that the store returned earlier
-    std::optional<Micros> wake_in;      ///< or a length; the earlier of the two counts
+    Reason reason = Reason::timer;   ///< retry: becomes pending(retry); else waiting(reason)
+    std::optional<Instant> wake_at;  ///< an instant that the store returned earlier
+    std::optional<Micros> wake_in;   ///< or a length; the earlier of the two counts
 };
 struct Complete {
     std::string output;
@@ -111,7 +111,7 @@ struct Complete {
 struct Fail {
     Reason reason = Reason::error;
     Failure failure;
-    std::string path;                   ///< the step whose failure the code did not catch
+    std::string path;  ///< the step whose failure the code did not catch
 };
 /// Final `cancelled`, after the end of task was carried out; the reason follows from the row's `ending`.
 struct Cancelled {
@@ -135,8 +135,8 @@ struct Record {
     Transition next;
 };
 struct Recorded {
-    int first_no = 0;                   ///< number of the first entry; the others follow without gaps
-    Instant at{};                       ///< when the entries were recorded
+    int first_no = 0;                         ///< number of the first entry; the others follow without gaps
+    Instant at{};                             ///< when the entries were recorded
     std::vector<std::optional<Instant>> due;  ///< one for each draft, in order
     TaskState state = TaskState::running;
 };
@@ -149,7 +149,7 @@ struct Load {
 };
 struct Loaded {
     std::vector<Entry> entries;
-    bool end = true;                    ///< no newer entry existed
+    bool end = true;  ///< no newer entry existed
 };
 
 // ---- upkeep ----------------------------------------------------------------------------------------------------

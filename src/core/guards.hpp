@@ -10,9 +10,17 @@ struct AllGuards {
     static constexpr bool owner = true;  ///< a batch is refused when another process has opened the store since
     static constexpr bool flush = true;  ///< nothing is acknowledged before it is flushed
 };
-struct NoFence : AllGuards { static constexpr bool fence = false; };
-struct NoEpoch : AllGuards { static constexpr bool epoch = false; };
-struct NoOwner : AllGuards { static constexpr bool owner = false; };
-struct NoFlush : AllGuards { static constexpr bool flush = false; };
+struct NoFence : AllGuards {
+    static constexpr bool fence = false;
+};
+struct NoEpoch : AllGuards {
+    static constexpr bool epoch = false;
+};
+struct NoOwner : AllGuards {
+    static constexpr bool owner = false;
+};
+struct NoFlush : AllGuards {
+    static constexpr bool flush = false;
+};
 
 }  // namespace pawl::core

@@ -20,23 +20,23 @@ using TaskRef = std::int64_t;
 /// Kinds of entries. The numbers are on disk: never change or reuse one.
 enum class EntryKind : std::uint8_t {
     // Transitions of the task.
-    submitted = 1,         ///< result: input is in the task row; nothing here
-    claimed = 2,           ///< number: version of the workflow that runs it
-    parked = 3,            ///< number: Reason; due: when it wakes by itself
-    woken = 4,             ///< a wait ended; the task may be claimed again
-    handed_back = 5,       ///< a clean release by its worker
-    taken_over = 6,        ///< its owner is gone; number: crash count
-    paused = 7,            ///< number: Reason; error: why
-    resumed = 8,           ///< number: the Reason that was
-    completed = 9,         ///< result: the output
-    failed = 10,           ///< number: Reason; error; path: the step whose failure was not caught, if any
-    cancelled = 11,        ///< number: Reason
-    reopened = 12,         ///< by retry. number: entries from this no on are void, recorded results excepted;
-                           ///< path: the step whose failure is voided
-    ending = 13,           ///< cancel, kill or deadline reached a running task; number: Ending
+    submitted = 1,    ///< result: input is in the task row; nothing here
+    claimed = 2,      ///< number: version of the workflow that runs it
+    parked = 3,       ///< number: Reason; due: when it wakes by itself
+    woken = 4,        ///< a wait ended; the task may be claimed again
+    handed_back = 5,  ///< a clean release by its worker
+    taken_over = 6,   ///< its owner is gone; number: crash count
+    paused = 7,       ///< number: Reason; error: why
+    resumed = 8,      ///< number: the Reason that was
+    completed = 9,    ///< result: the output
+    failed = 10,      ///< number: Reason; error; path: the step whose failure was not caught, if any
+    cancelled = 11,   ///< number: Reason
+    reopened = 12,    ///< by retry. number: entries from this no on are void, recorded results excepted;
+                      ///< path: the step whose failure is voided
+    ending = 13,      ///< cancel, kill or deadline reached a running task; number: Ending
     pause_requested = 14,
     // Steps. `path` is the step's identity: scope path, name and occurrence.
-    step_started = 40,         ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
+    step_started = 40,  ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
     step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
     step_lost = 42,            ///< a started attempt was cut by a crash; burns no attempt; number: attempt
     step_completed = 43,       ///< observed. number: attempt; result
@@ -78,9 +78,9 @@ Failure decode_failure(std::string_view text);
 struct Entry {
     std::int64_t seq = 0;  ///< the store's feed cursor
     TaskRef task = 0;
-    int no = 0;            ///< 1, 2, 3 ... within the task, without gaps
+    int no = 0;  ///< 1, 2, 3 ... within the task, without gaps
     EntryKind kind = EntryKind::submitted;
-    int format = 1;        ///< version of this entry's encoding
+    int format = 1;  ///< version of this entry's encoding
     std::string path;
     Instant at{};
     std::int64_t number = 0;

@@ -39,12 +39,23 @@ std::size_t utf8_length(std::string_view s, std::size_t i) {
 void escape(std::string& out, unsigned char c) {
     constexpr char hex[] = "0123456789abcdef";
     switch (c) {
-        case '"': out += "\\\""; return;
-        case '\\': out += "\\\\"; return;
-        case '\n': out += "\\n"; return;
-        case '\r': out += "\\r"; return;
-        case '\t': out += "\\t"; return;
-        default: break;
+        case '"':
+            out += "\\\"";
+            return;
+        case '\\':
+            out += "\\\\";
+            return;
+        case '\n':
+            out += "\\n";
+            return;
+        case '\r':
+            out += "\\r";
+            return;
+        case '\t':
+            out += "\\t";
+            return;
+        default:
+            break;
     }
     out += "\\u00";
     out += hex[c >> 4];
@@ -87,7 +98,8 @@ void JsonOut::string(std::string_view s) {
         }
         if (c >= 0x80) {
             const std::size_t n = utf8_length(s, i);
-            if (n == 0) throw JsonError("byte " + std::to_string(i) + " of a string is not UTF-8; store bytes as base64");
+            if (n == 0)
+                throw JsonError("byte " + std::to_string(i) + " of a string is not UTF-8; store bytes as base64");
             i += n;
             continue;
         }

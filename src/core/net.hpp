@@ -42,9 +42,9 @@ struct HttpResponse {
 struct NetError {
     enum class Kind : std::uint8_t {
         bad_url,
-        connect,    ///< name look-up, refused, unreachable, TLS hand-shake: the request did not leave
-        reset,      ///< cut after the first byte went out: the peer may have acted
-        timeout,    ///< `timeout` or `idle` passed
+        connect,  ///< name look-up, refused, unreachable, TLS hand-shake: the request did not leave
+        reset,    ///< cut after the first byte went out: the peer may have acted
+        timeout,  ///< `timeout` or `idle` passed
         too_large,
         cancelled,
         malformed,  ///< not HTTP

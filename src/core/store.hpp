@@ -36,21 +36,21 @@ struct Reply {
 };
 
 struct Applied {
-    std::vector<Reply> replies;               ///< one for each command, in order
-    std::vector<Notice> notices;              ///< deliver before the replies, after the flush
+    std::vector<Reply> replies;   ///< one for each command, in order
+    std::vector<Notice> notices;  ///< deliver before the replies, after the flush
     Instant now{};
-    std::optional<Instant> next_due;          ///< store time of the next due row
-    std::optional<WallInstant> next_deadline; ///< wall time of the next deadline of any task that is not final
-    std::int64_t last_seq = 0;                ///< newest entry of the feed
-    bool more_ready = false;                  ///< a Claim like one seen since the open would get a task now
+    std::optional<Instant> next_due;           ///< store time of the next due row
+    std::optional<WallInstant> next_deadline;  ///< wall time of the next deadline of any task that is not final
+    std::int64_t last_seq = 0;                 ///< newest entry of the feed
+    bool more_ready = false;                   ///< a Claim like one seen since the open would get a task now
 };
 
 struct ListFilter {
     std::optional<std::string> space;
-    std::vector<TaskState> states;            ///< empty = all
+    std::vector<TaskState> states;  ///< empty = all
     std::optional<std::string> type, queue, key, tag;
-    std::optional<TaskRef> before;            ///< newest first; page on with the last row's ref
-    int tasks_max = 100;                      ///< 1 to 1,000
+    std::optional<TaskRef> before;  ///< newest first; page on with the last row's ref
+    int tasks_max = 100;            ///< 1 to 1,000
 };
 
 struct LaneStatus {

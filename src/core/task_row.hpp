@@ -38,8 +38,8 @@ struct LaneKey {
     std::string space = "default";  ///< namespace (tenant)
     std::string queue = "default";
     std::string type;
-    int version = 0;                ///< 0 until the first claim binds one
-    std::string key;                ///< flow-control key (tenant, user); empty = none
+    int version = 0;  ///< 0 until the first claim binds one
+    std::string key;  ///< flow-control key (tenant, user); empty = none
 
     friend auto operator<=>(const LaneKey&, const LaneKey&) = default;
 };
@@ -50,38 +50,38 @@ struct TaskRow {
     LaneKey lane;
     TaskState state = TaskState::pending;
     Reason reason = Reason::queued;
-    Reason reason_before = Reason::none;     ///< paused: what it waited for, which counts again after the resume
+    Reason reason_before = Reason::none;  ///< paused: what it waited for, which counts again after the resume
 
     int priority = 0;
-    std::int64_t sort_key = 0;               ///< first_ready_at - priority x aging step, microseconds; never changed later
-    std::optional<Instant> due;              ///< pending/waiting: becomes ready then; empty = ready (pending) or no timer
-    std::optional<Instant> expires;          ///< never-started tasks: fails as `expired` then
+    std::int64_t sort_key = 0;       ///< first_ready_at - priority x aging step, microseconds; never changed later
+    std::optional<Instant> due;      ///< pending/waiting: becomes ready then; empty = ready (pending) or no timer
+    std::optional<Instant> expires;  ///< never-started tasks: fails as `expired` then
     std::optional<WallInstant> deadline;
-    std::optional<Micros> deadline_length;   ///< as first given, for retry
+    std::optional<Micros> deadline_length;  ///< as first given, for retry
     std::optional<Micros> queue_timeout;
-    std::optional<int> max_attempts;         ///< for steps that set none
+    std::optional<int> max_attempts;  ///< for steps that set none
 
     Fence fence;
-    int claimed_no = 0;                      ///< number of the newest `claimed` entry
-    int last_no = 0;                         ///< number of the newest entry
+    int claimed_no = 0;  ///< number of the newest `claimed` entry
+    int last_no = 0;     ///< number of the newest entry
     int crash_count = 0;
-    int generation = 0;                      ///< continue_as
-    int reopened = 0;                        ///< how often retry reopened it
+    int generation = 0;  ///< continue_as
+    int reopened = 0;    ///< how often retry reopened it
     Ending ending = Ending::none;
     bool pause_requested = false;
-    bool has_undo = false;                   ///< compensations are registered: the end needs a worker
-    bool suspect = false;                    ///< poison suspect: runs with no other suspect beside it
+    bool has_undo = false;  ///< compensations are registered: the end needs a worker
+    bool suspect = false;   ///< poison suspect: runs with no other suspect beside it
 
-    std::optional<Hash> definition;          ///< blob of the recorded definition (agents)
+    std::optional<Hash> definition;  ///< blob of the recorded definition (agents)
     TaskRef root = 0, parent = 0;
     std::array<std::uint8_t, 16> trace_id{};
     Instant created{}, updated{};
-    Micros active{0};                        ///< time spent running, up to the newest transition
-    std::string key;                         ///< idempotency key, empty = none
+    Micros active{0};  ///< time spent running, up to the newest transition
+    std::string key;   ///< idempotency key, empty = none
 
-    std::string input;                       ///< JSON text as given
-    std::string output;                      ///< JSON text, when completed
-    std::string error;                       ///< encode_failure, when failed, cancelled or paused
+    std::string input;   ///< JSON text as given
+    std::string output;  ///< JSON text, when completed
+    std::string error;   ///< encode_failure, when failed, cancelled or paused
 };
 
 }  // namespace pawl::core

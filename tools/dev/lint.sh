@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The checks that need no test. Each check of ours first proves on a bad sample that it can fail.
 
-lint_steps=(layers headers coroutines words sizes errors migrations format shell)
+lint_steps=(layers headers coroutines words sizes errors migrations links format shell)
 
 # lint_checks: runs all, counts each one.
 lint_checks() {
@@ -26,6 +26,7 @@ lint_words() { python3 tools/check_words.py; }
 lint_sizes() { python3 tools/check_sizes.py; }
 lint_errors() { python3 tools/check_errors.py; }
 lint_migrations() { python3 tools/check_migrations.py; }
+lint_links() { python3 tools/check_links.py; }
 lint_format() {
     local files
     files=$(cpp_files | xargs -0 clang-format-14 --dry-run -Werror --ferror-limit=1 2>&1 |

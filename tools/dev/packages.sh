@@ -3,11 +3,11 @@
 build_packages=(
     clang-19 lld-19 libclang-rt-19-dev g++ cmake ninja-build ccache git
     libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libssl-dev libcli11-dev libtomlplusplus-dev
-    libspdlog-dev libfmt-dev libvalijson-dev
+    libspdlog-dev libfmt-dev libvalijson-dev libgtest-dev libgmock-dev
 )
 # What the built binary uses when it runs: certificates for TLS, the sandbox of command tools.
 run_packages=(ca-certificates bubblewrap)
-test_packages=(libgtest-dev libgmock-dev python3 strace procps e2fsprogs mount openssl)
+test_packages=(python3 strace procps e2fsprogs mount openssl)
 lint_packages=(clang-format-14 python3 clang-19 g++ shellcheck)
 tidy_packages=(clang-tidy-19)
 

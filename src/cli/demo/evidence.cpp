@@ -88,7 +88,7 @@ Result<Evidence> collect(const Sandbox& sandbox, int killed_after, std::int64_t 
     if (killed_after > 0)
         evidence.findings.push_back(nothing_executed_again(evidence, sandbox, killed_after, restarted_us, models));
     const int cleaned = sandbox.times_cleaned();
-    evidence.findings.push_back({"clean_logs had its effect exactly once", cleaned == 1,
+    evidence.findings.push_back({"clean_logs had its effect one time only", cleaned == 1,
                                  std::to_string(cleaned) + (cleaned == 1 ? " time" : " times") + ", by the folder"});
     evidence.findings.push_back({"the disk is below its limit", sandbox.used_bytes() <= Sandbox::limit_bytes,
                                  std::to_string(sandbox.used_bytes() * 100 / Sandbox::limit_bytes) + " % used"});
