@@ -57,7 +57,6 @@ void ReadyWindow::remove(const Head& head) {
 
 void ReadyWindow::refill(const std::vector<Head>& rows, bool complete) {
     PAWL_ASSERT(rows_.empty());
-    PAWL_ASSERT(std::is_sorted(rows.begin(), rows.end()));
     rows_.assign(rows.begin(), rows.end());
     complete_ = complete;
 }
@@ -70,8 +69,14 @@ void Lanes::load() {
         queue.settings = settings;
         count_rows(queue);
     }
-    for (const auto& [id, key] : tables_.lanes()) admit(id, key);
-    for (const auto& [lane, head] : tables_.suspects()) add_suspect(lane, head);
+    for (const auto& [id, key] : tables_.lanes()) {
+        if (id != static_cast<LaneId>(lanes_.size()) + 1) return tables_.fail_corrupt("a lane is missing");
+        admit(id, key);
+    }
+    for (const auto& [id, head] : tables_.suspects()) {
+        if (!contains(id)) return tables_.fail_corrupt("the lane of a task is missing");
+        add_suspect(id, head);
+    }
 }
 
 void Lanes::forget() {
@@ -111,7 +116,7 @@ LaneId Lanes::id_of(const LaneKey& key) {
 const LaneKey& Lanes::key_of(LaneId id) const { return lane(id).key; }
 
 Lanes::Lane& Lanes::lane(LaneId id) {
-    PAWL_ASSERT(id >= 1 && id <= static_cast<LaneId>(lanes_.size()));
+    PAWL_ASSERT(contains(id));
     return lanes_[static_cast<std::size_t>(id - 1)];
 }
 const Lanes::Lane& Lanes::lane(LaneId id) const { return const_cast<Lanes*>(this)->lane(id); }

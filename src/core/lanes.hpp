@@ -48,6 +48,7 @@ public:
 
     /// The lane of that key; made when it is new.
     LaneId id_of(const LaneKey& key);
+    bool contains(LaneId id) const { return id >= 1 && id <= static_cast<LaneId>(lanes_.size()); }
     const LaneKey& key_of(LaneId id) const;
 
     // ---- rows come and go

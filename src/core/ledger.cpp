@@ -51,8 +51,10 @@ LedgerBase::~LedgerBase() = default;
 void LedgerBase::load_memory() {
     lanes_.load();
     for (StoredRow& stored : tables_.running()) {
-        const Cached& cached = adopt(std::move(stored), false);
-        enter_books(cached, standing_of(cached.row));
+        if (stored.row.state != TaskState::running)
+            return tables_.fail_corrupt("a task that does not run has a worker");
+        const Cached* cached = adopt(std::move(stored), false);
+        if (cached) enter_books(*cached, standing_of(cached->row));
     }
     due_.set(tables_.next_due());
     expiry_.set(tables_.next_expiry());
@@ -62,6 +64,7 @@ void LedgerBase::load_memory() {
 void LedgerBase::open() {
     begin_batch();
     load_memory();
+    if (tables_.failure()) return;
     std::vector<TaskRow> held;
     for (const auto& [ref, cached] : cache_) held.push_back(cached->row);
     std::sort(held.begin(), held.end(), [](const TaskRow& a, const TaskRow& b) { return a.ref < b.ref; });
@@ -164,7 +167,7 @@ LedgerBase::Cached* LedgerBase::fetch(TaskRef ref, bool with_input) {
     }
     std::optional<StoredRow> stored = tables_.task(ref, with_input);
     if (!stored) return nullptr;
-    return &adopt(std::move(*stored), with_input);
+    return adopt(std::move(*stored), with_input);
 }
 
 TaskRef LedgerBase::find(const TaskId& id) {
@@ -172,7 +175,11 @@ TaskRef LedgerBase::find(const TaskId& id) {
     return found != new_ids_.end() ? found->second : tables_.find(id);
 }
 
-LedgerBase::Cached& LedgerBase::adopt(StoredRow stored, bool has_input) {
+LedgerBase::Cached* LedgerBase::adopt(StoredRow stored, bool has_input) {
+    if (!lanes_.contains(stored.lane)) {
+        tables_.fail_corrupt(to_string(stored.row.id) + " is in a lane that does not exist");
+        return nullptr;
+    }
     auto cached = std::make_unique<Cached>();
     cached->row = std::move(stored.row);
     cached->lane = stored.lane;
@@ -181,7 +188,7 @@ LedgerBase::Cached& LedgerBase::adopt(StoredRow stored, bool has_input) {
     touched_.push_back(cached->row.ref);
     auto& slot = cache_[cached->row.ref];
     slot = std::move(cached);
-    return *slot;
+    return slot.get();
 }
 
 LedgerBase::Cached& LedgerBase::insert(TaskRow row) {

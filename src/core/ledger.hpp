@@ -112,7 +112,8 @@ private:
     // ---- rows
     Cached* fetch(TaskRef ref, bool with_input = false);
     TaskRef find(const TaskId& id);
-    Cached& adopt(StoredRow stored, bool has_input);
+    /// Nothing when the row contradicts the other tables.
+    Cached* adopt(StoredRow stored, bool has_input);
     Cached& insert(TaskRow row);
     template <class Change>
     auto change(Cached& cached, Change&& decide);

@@ -34,8 +34,8 @@ Error LedgerBase::reused_key(const Submit& command, const TaskRow& first) const 
 // An earlier submit holds the key. Nothing when its task is to be replaced.
 std::optional<Reply> LedgerBase::submit_to_existing(const Submit& command, const KeyRow& key) {
     Cached* first = fetch(key.task);
-    if (!first) {
-        PAWL_ASSERT(tables_.failure());  // a task outlives its key
+    if (!first) {  // a task outlives its key
+        tables_.fail_corrupt("the task of key \"" + command.key + "\" is missing");
         return Reply{*tables_.failure(), false};
     }
     if (command.on_existing == OnExisting::replace) return std::nullopt;
@@ -51,6 +51,7 @@ std::optional<Reply> LedgerBase::submit_to_existing(const Submit& command, const
         retry.id = first->row.id;
         retry.who = "a submit with its key";
         if (const auto* length = std::get_if<Micros>(&command.deadline)) retry.deadline = *length;
+        if (const auto* at = std::get_if<WallInstant>(&command.deadline)) retry.deadline = *at - wall_;
         const Result<Operated> retried = operate_on(*first, retry);
         if (!retried) return Reply{retried.error(), false};
     }
@@ -58,6 +59,12 @@ std::optional<Reply> LedgerBase::submit_to_existing(const Submit& command, const
 }
 
 Reply LedgerBase::run(const Submit& command) {
+    // The same id again is the same submit: its first answer was lost on the way.
+    if (const TaskRef known = find(command.id)) {
+        const Cached* first = fetch(known);
+        if (!first) return {*tables_.failure(), false};
+        return reply<Submitted>(Submitted{known, command.id, true, first->row.state});
+    }
     const KeyName name{command.lane.space, command.lane.type, command.key};
     TaskRef replaced = 0;
     if (!command.key.empty()) {
@@ -66,12 +73,6 @@ Reply LedgerBase::run(const Submit& command) {
             if (std::optional<Reply> answer = submit_to_existing(command, *key)) return std::move(*answer);
             replaced = key->task;
         }
-    }
-    // The same id again is the same submit: its first answer was lost on the way.
-    if (const TaskRef known = find(command.id)) {
-        const Cached* first = fetch(known);
-        if (!first) return {*tables_.failure(), false};
-        return reply<Submitted>(Submitted{known, command.id, true, first->row.state});
     }
     if (lanes_.is_full({command.lane.space, command.lane.queue})) {
         return refused(Errc::queue_full, "submit " + text_of(command.id) + ": queue \"" + command.lane.queue +
@@ -176,8 +177,8 @@ Reply LedgerBase::run(const Claim& command) {
         const std::optional<Lanes::Pick> pick = picker.next();
         if (!pick) break;
         Cached* cached = fetch(pick->ref, true);
-        if (!cached) {
-            PAWL_ASSERT(tables_.failure());
+        if (!cached || !transition::is_ready(cached->row) || cached->row.fence.epoch > epoch_) {
+            tables_.fail_corrupt("the order of ready tasks does not fit the tasks");
             break;
         }
         early = early && is_durable(cached);

@@ -90,6 +90,8 @@ class Tables {
 public:
     virtual ~Tables() = default;
     virtual const std::optional<Error>& failure() const = 0;
+    /// For the ledger, when what it reads contradicts itself: a damaged store must stop, not bring the process down.
+    virtual void fail_corrupt(const std::string& what) = 0;
 
     // ---- tasks
     /// Without output, and without input unless asked for. Sees what was written before.

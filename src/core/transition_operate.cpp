@@ -139,6 +139,9 @@ Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command,
     if (!is_final(row.state)) {
         return refusal(Errc::refused, row, command, "it is " + state_of(row) + "; only an ended task can be retried");
     }
+    if (command.deadline && *command.deadline <= Micros{0}) {
+        return refusal(Errc::bad_input, row, command, "the new deadline is in the past; give a later one or none");
+    }
     const JournalFacts::Voided voided = facts.voided_by_retry();
     if (command.deadline) row.deadline_length = *command.deadline;
     row.deadline.reset();

@@ -199,6 +199,35 @@ TEST_F(SqliteFile, TheCheckFindsWhatSqliteCannotSee) {
     }
 }
 
+TEST_F(SqliteFile, ATaskThatContradictsItselfStopsTheStoreAndNotTheProcess) {
+    for (const char* damage :
+         {"update task set state = 4", "update task set lane = 99", "update task set state = 77",
+          "update task set fence = 1 << 60", "delete from task where id = 1", "update journal set no = no + 3",
+          "update lane set id = 7", "update task set line = 3"}) {
+        SCOPED_TRACE(damage);
+        for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file + suffix);
+        Submit keyed = submit(1);
+        keyed.key = "k";
+        {
+            auto store = open().value();
+            run(*store, {keyed});
+            ASSERT_TRUE(store->close());
+        }
+        exec(damage);
+        Result<std::unique_ptr<Store>> store = open();
+        if (!store) {
+            EXPECT_EQ(store.error().code, Errc::store_corrupt);
+            continue;
+        }
+        const std::vector<Command> batch{claim(), keyed, [&] {
+                                             Submit again = keyed;
+                                             again.id = submit(2).id;
+                                             return again;
+                                         }()};
+        EXPECT_EQ(code_of((*store)->apply(batch)), Errc::store_corrupt);
+    }
+}
+
 TEST_F(SqliteFile, APayloadOfAnUnknownCodecIsLeftToANewerVersion) {
     auto store = open().value();
     run(*store, {submit(1)});

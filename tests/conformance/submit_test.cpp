@@ -151,6 +151,16 @@ TEST_P(StoreConformance, TheSameIdAgainIsTheSameSubmit) {
     EXPECT_EQ(h->store().counts().value()[0], 2);
 }
 
+TEST_P(StoreConformance, TheSameIdAgainIsNeverRefusedForItsOwnKey) {
+    Submit command = keyed(1, "k");
+    for (const OnExisting choice : {OnExisting::reject, OnExisting::replace}) {
+        command.on_existing = choice;
+        ask<Submitted>(*h, command).value();
+        EXPECT_TRUE(ask<Submitted>(*h, command).value().replayed);
+        EXPECT_EQ(state_of(*h, command.id), "pending(queued)");
+    }
+}
+
 TEST_P(StoreConformance, ADeadlineInThePastIsRefusedAndItsNeighboursAreStored) {
     Submit late = submit(2);
     late.deadline = h->clock().wall() - 1s;

@@ -44,6 +44,7 @@ public:
 
     // ---- Tables
     const std::optional<Error>& failure() const override { return failure_; }
+    void fail_corrupt(const std::string& what) override { failure_ = Error{Errc::store_corrupt, what}; }
     std::optional<core::StoredRow> task(core::TaskRef ref, bool with_input) override;
     core::TaskRef find(const core::TaskId& id) override;
     void insert(const core::TaskRow& row, core::LaneId lane) override;
@@ -96,7 +97,7 @@ private:
 
     std::vector<std::function<void()>> undo_;
     std::vector<std::size_t> batch_starts_;
-    std::optional<Error> failure_;  // memory never fails by itself
+    std::optional<Error> failure_;
 
     Meta meta_;
     std::map<core::TaskRef, core::StoredRow> rows_;

@@ -72,6 +72,10 @@ Result<Applied> MemoryStore::apply(std::span<const Command> batch) {
     if (fault == Fault::full) return run_full();
     image().begin_batch();
     Applied applied = ledger_->apply(batch);
+    if (image().failure()) {
+        is_broken_ = true;
+        return *image().failure();
+    }
     if (fault == Fault::after) return fail("apply");
     return applied;
 }

@@ -25,6 +25,7 @@ Errc code_of(sqlite3* db, int status) {
             return Errc::store_readonly;
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
+        case SQLITE_CONSTRAINT:  // a number twice: what we read before contradicts what is there
             return Errc::store_corrupt;
         case SQLITE_BUSY:
         case SQLITE_LOCKED:

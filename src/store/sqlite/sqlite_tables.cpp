@@ -24,6 +24,23 @@ void SqliteTables::finalize() {
     statements_.clear();
 }
 
+void SqliteTables::fail_corrupt(const std::string& what) {
+    connection_.fail(
+        {Errc::store_corrupt,
+         connection_.path() + ": " + what + "; keep the file as it is and restore a backup (`pawl doctor` says more)"});
+}
+
+// Damage that SQLite cannot see must not become a state that no code knows.
+StoredRow SqliteTables::checked_row(Statement::Use& use) {
+    StoredRow stored = read_row(use);
+    const TaskRow& row = stored.row;
+    if (row.state > TaskState::cancelled || row.reason > Reason::killed || row.reason_before > Reason::killed ||
+        row.ending > Ending::kill) {
+        fail_corrupt(to_string(row.id) + " has a state that is not known");
+    }
+    return stored;
+}
+
 // ---- meta --------------------------------------------------------------------------------------------------------
 
 SqliteTables::Meta SqliteTables::meta() {
@@ -64,7 +81,7 @@ Marks SqliteTables::newest_marks() {
 std::optional<StoredRow> SqliteTables::task(TaskRef ref, bool with_input) {
     auto use = statement("select " PAWL_TASK_COLUMNS ", task.input from task where id = ?1").use();
     if (!use.bind(ref).next()) return std::nullopt;
-    StoredRow stored = read_row(use);
+    StoredRow stored = checked_row(use);
     if (with_input) stored.row.input = use.is_null(task_columns) ? long_input(ref) : use.payload(task_columns);
     return stored;
 }
@@ -111,7 +128,7 @@ std::vector<StoredRow> SqliteTables::running() {
                          "from task where line = 3 order by task.id")
                    .use();
     while (use.next()) {
-        rows.push_back(read_row(use));
+        rows.push_back(checked_row(use));
         rows.back().row.last_no = use.small(task_columns);
     }
     return rows;

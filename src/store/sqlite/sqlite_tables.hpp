@@ -30,6 +30,7 @@ public:
     void reset_erased() { has_erased_ = false; }
 
     const std::optional<Error>& failure() const override { return connection_.failure(); }
+    void fail_corrupt(const std::string& what) override;
     std::optional<core::StoredRow> task(core::TaskRef ref, bool with_input) override;
     core::TaskRef find(const core::TaskId& id) override;
     void insert(const core::TaskRow& row, core::LaneId lane) override;
@@ -67,6 +68,7 @@ public:
     void set_epoch(std::int32_t epoch) override;
 
 private:
+    core::StoredRow checked_row(Statement::Use& use);
     /// The statement of that text; texts are literals, told apart by their address.
     Statement& statement(const char* sql);
     std::vector<core::TaskRef> refs(const char* sql, std::int64_t until, int rows_max);
