@@ -105,7 +105,8 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
     } catch (const CLI::Success& help) { return app.exit(help); } catch (const CLI::ParseError& problem) {
         options.json = asked_for_json(argc, argv);  // the parser may have stopped before it
         const Console console(options);
-        if (argc == 1) {
+        const bool no_verb = app.get_subcommands().empty() && app.remaining(true).empty();
+        if (no_verb && !options.json && problem.get_name() == "RequiredError") {
             console.note(app.help());
             return exit_code::usage;
         }

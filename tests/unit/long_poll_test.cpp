@@ -126,7 +126,7 @@ TEST_F(LongPollTest, AChangeDuringTheLookIsNotMissed) {
 TEST_F(LongPollTest, TheLimitEndsTheWaitWithWhatIsSo) {
     start(5s);
     port.finish_read();
-    clock.passed += 2s;
+    clock.advance(2s);
     port.wake(true);
     port.finish_read();
     EXPECT_EQ(port.waits.at(0)->limit, core::Micros(3s)) << "the limit is of the whole request";

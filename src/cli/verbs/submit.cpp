@@ -61,7 +61,7 @@ int submit(Console& console, const Options& options) {
     if (!body) return console.fail(body.error());
     server::Request request = Console::post("/v1/tasks", *body);
     // A key in the header as well: the connection may then repeat the request after a cut.
-    if (options.key && !options.key->empty()) request.headers.emplace_back("Idempotency-Key", *options.key);
+    if (options.key && Console::fits_header(*options.key)) request.headers.emplace_back("Idempotency-Key", *options.key);
 
     const auto response = console.ask(Access::create, request);
     if (!response) return console.fail(response.error());

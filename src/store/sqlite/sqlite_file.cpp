@@ -84,7 +84,11 @@ Result<FileLock> FileLock::take(const std::string& real_path, const std::string&
         return Error{is_readonly ? Errc::store_readonly : Errc::store_unavailable,
                      path + ": " + reason_of(reason) + "; the folder must be writable for the file's lock"};
     }
-    if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) return locked(real_path, read_holder(lock.fd_));
+    if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+        const auto holder = read_holder(lock.fd_);
+        ::close(std::exchange(lock.fd_, -1));  // not release(): the text in the file is the holder's
+        return locked(real_path, holder);
+    }
     // The text is for people only: a full disk must not keep us from the file.
     (void)write_holder(lock.fd_, program);
     return lock;
