@@ -50,7 +50,9 @@ protected:
     }
     std::size_t tasks() const { return json({"list"}).at("tasks").as_array().size(); }
 
-    void write(const std::string& name, const std::string& text) const { std::ofstream(path(name), std::ios::binary) << text; }
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream(path(name), std::ios::binary) << text;
+    }
 
     /// Refused with that exit code, a message that holds `part`, nothing on stdout; and the next command works.
     void expect_refused(const test::ProcessResult& done, int exit, const std::string& part) const {

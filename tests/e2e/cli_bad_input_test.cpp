@@ -32,8 +32,7 @@ TEST_P(CliBadSubmit, IsRefusedAndStoresNothing) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, CliBadSubmit,
-    testing::Values(BadSubmit{"TypeMissing", {}, "TYPE is missing"},
-                    BadSubmit{"TypeEmpty", {""}, "type is empty"},
+    testing::Values(BadSubmit{"TypeMissing", {}, "TYPE is missing"}, BadSubmit{"TypeEmpty", {""}, "type is empty"},
                     BadSubmit{"TypeMalformed", {"no good"}, "type \"no good\" is malformed"},
                     BadSubmit{"TypeTooLong", {std::string(129, 'x')}, "too long"},
                     BadSubmit{"InvalidJson", {"echo", "{\"a\":}"}, "input: "},
@@ -50,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSubmit{"KeyEmpty", {"echo", "1", "--key", ""}, "key is empty"},
                     BadSubmit{"KeyControl", {"echo", "1", "--key", "a\nb"}, "control character"},
                     BadSubmit{"KeyTooLong", {"echo", "1", "--key", std::string(256, 'k')}, "too long"},
-                    BadSubmit{"KeyInvalidUtf8", {"echo", "1", "--key", "\xff"}, "key"},
+                    BadSubmit{"KeyInvalidUtf8", {"echo", "1", "--key", "\xff"}, "not UTF-8"},
                     BadSubmit{"DeadlinePast", {"echo", "1", "--deadline", "2001-01-01T00:00:00Z"}, "in the past"},
                     BadSubmit{"DeadlineZero", {"echo", "1", "--deadline", "0s"}, "in the past"},
                     BadSubmit{"DeadlineNegative", {"echo", "1", "--deadline", "-5s"}, "deadline"},
@@ -143,7 +142,9 @@ TEST_F(CliBadInput, AFileOfANewerVersionIsRefused) {
     submit({"echo"});
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(db, "update meta set schema = 999, min_reader = 999, min_writer = 999", nullptr, nullptr, nullptr), SQLITE_OK);
+    ASSERT_EQ(
+        sqlite3_exec(db, "update meta set schema = 999, min_reader = 999, min_writer = 999", nullptr, nullptr, nullptr),
+        SQLITE_OK);
     sqlite3_close(db);
     for (const char* verb : {"list", "doctor"}) expect_refused(pawl({verb}), 9, "newer");
     expect_refused(pawl({"submit", "echo"}), 9, "newer");
@@ -189,7 +190,8 @@ TEST_F(CliDisk, AFullDiskRefusesAndLosesNothing) {
     while ((done = on_disk({"submit", "echo", "-"}, input)).exit == 0) ASSERT_LT(++stored, 100);
     EXPECT_GT(stored, 3);
     expect_refused(done, 9, "space");
-    EXPECT_EQ(on_disk({"submit", "echo", "-", "--json"}, input).err.find("\"code\":\"disk_full\"") == std::string::npos, false);
+    EXPECT_EQ(on_disk({"submit", "echo", "-", "--json"}, input).err.find("\"code\":\"disk_full\"") == std::string::npos,
+              false);
 
     ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT, "size=8m"), 0);
     const auto doctor = on_disk({"doctor", "--json"});

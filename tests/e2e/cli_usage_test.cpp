@@ -71,8 +71,8 @@ TEST_F(CliUsage, GlobalOptionsStandAnywhere) {
 }
 
 TEST_F(CliUsage, ATaskIsSubmittedShownAndFoundByPartOfItsId) {
-    const std::string id = submit({"echo", R"({"n": 12345678901234567890})", "--queue", "q", "--priority", "-7", "--tag",
-                                   "red", "--tag", "blue"});
+    const std::string id = submit({"echo", R"({"n": 12345678901234567890})", "--queue", "q", "--priority", "-7",
+                                   "--tag", "red", "--tag", "blue"});
     ASSERT_EQ(id.size(), 28u);
     const auto get = pawl({"get", id.substr(18)});
     EXPECT_NE(get.out.find(id), std::string::npos);
@@ -93,8 +93,9 @@ TEST_F(CliUsage, InputComesFromAnArgumentAFileOrStdin) {
 }
 
 TEST_F(CliUsage, ABulkFileGivesOneTaskForEachLine) {
-    write("tasks.jsonl", "{\"type\":\"echo\",\"input\":1,\"key\":\"a\"}\n\n{\"type\":\"echo\",\"input\":1,\"key\":\"a\"}\n"
-                         "{\"type\":\"echo\",\"input\":2}\n");
+    write("tasks.jsonl",
+          "{\"type\":\"echo\",\"input\":1,\"key\":\"a\"}\n\n{\"type\":\"echo\",\"input\":1,\"key\":\"a\"}\n"
+          "{\"type\":\"echo\",\"input\":2}\n");
     const auto done = pawl({"submit", "--bulk", path("tasks.jsonl")});
     EXPECT_EQ(done.exit, 0) << done.err;
     EXPECT_EQ(std::count(done.out.begin(), done.out.end(), '\n'), 3);
@@ -183,9 +184,12 @@ TEST_F(CliUsage, ABackupIsACompleteStore) {
 
 TEST_F(CliUsage, StoredControlSequencesAreShownNotObeyed) {
     const std::string id = submit({"echo", R"("\u001b]52;c;cm0=\u0007\u009b31m")"});
-    submit({"echo", "\"\xc2\x9b" "31m\x7f\"", "--key", "k\xe2\x80\xae"});
-    for (const auto& done : {pawl({"get", id}), pawl({"list"}), pawl({"list", "--json"}), pawl({"events"}),
-                             pawl({"get", id, "--json"})}) {
+    submit({"echo",
+            "\"\xc2\x9b"
+            "31m\x7f\"",
+            "--key", "k\xe2\x80\xae"});
+    for (const auto& done :
+         {pawl({"get", id}), pawl({"list"}), pawl({"list", "--json"}), pawl({"events"}), pawl({"get", id, "--json"})}) {
         EXPECT_EQ(done.exit, 0) << done.err;
         for (const char* sequence : {"\x1b", "\xc2\x9b", "\x7f", "\xe2\x80\xae"}) {
             EXPECT_EQ(done.out.find(sequence), std::string::npos) << done.out;

@@ -40,7 +40,8 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     return out;
 }
 
-pid_t spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment, int in, int out, int err) {
+pid_t spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment, int in, int out,
+            int err) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in, 0);
@@ -50,7 +51,8 @@ pid_t spawn(const std::vector<std::string>& argv, const std::vector<std::string>
     std::vector<std::string> all = environment;
     for (char** at = environ; *at; ++at) all.emplace_back(*at);
     pid_t pid = -1;
-    const int failed = ::posix_spawn(&pid, argv.at(0).c_str(), &actions, nullptr, pointers(argv).data(), pointers(all).data());
+    const int failed =
+        ::posix_spawn(&pid, argv.at(0).c_str(), &actions, nullptr, pointers(argv).data(), pointers(all).data());
     posix_spawn_file_actions_destroy(&actions);
     EXPECT_EQ(failed, 0) << argv.at(0) << ": " << std::strerror(failed);
     return failed == 0 ? pid : -1;
