@@ -2,8 +2,8 @@
 
 #include "cli/console.hpp"
 #include "cli/verbs.hpp"
-#include "core/shown.hpp"
 #include "core/closest.hpp"
+#include "core/shown.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -70,8 +70,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& problem) {
     const bool is_verb = !flag && !verb->get_subcommands([](const CLI::App*) { return true; }).empty();
     std::string message = flag ? "there is no flag " : is_verb ? "there is no verb " : "unexpected argument ";
     message += core::shown(word, 100);
-    if (const auto close = core::closest(word, known_words(*verb, flag)))
-        message += "; did you mean `" + *close + "`?";
+    if (const auto close = core::closest(word, known_words(*verb, flag))) message += "; did you mean `" + *close + "`?";
     return message;
 }
 
@@ -105,7 +104,8 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
     } catch (const CLI::Success& help) { return app.exit(help); } catch (const CLI::ParseError& problem) {
         options.json = asked_for_json(argc, argv);  // the parser may have stopped before it
         const Console console(options);
-        if (argc == 1) {
+        const bool no_verb = app.get_subcommands().empty() && app.remaining(true).empty();
+        if (no_verb && !options.json && problem.get_name() == "RequiredError") {
             console.note(app.help());
             return exit_code::usage;
         }

@@ -5,6 +5,7 @@
 #include "server/json_text.hpp"
 #include "server/problem.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace pawl::cli {
@@ -42,6 +43,10 @@ Result<server::Response> Console::ask(Access access, const server::Request& requ
     auto response = connection_.call(access, request);
     if (response && !response->ok()) return server::error_of(*response);
     return response;
+}
+
+bool Console::fits_header(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
 server::Request Console::get(std::string path) {

@@ -40,6 +40,8 @@ public:
     /// One request to whoever holds the file, or in process. Every status from 400 on is an error.
     Result<server::Response> ask(Access access, const server::Request& request);
 
+    /// Whether the text can travel as a header's value: printable ASCII.
+    static bool fits_header(std::string_view text);
     /// Request for `path`, percent-encoding is not needed.
     static server::Request get(std::string path);
     static server::Request post(std::string path, std::string body);

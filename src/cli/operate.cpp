@@ -29,10 +29,13 @@ std::string operator_name() {
 
 int operate(Console& console, const std::string& verb, const std::string& task, server::JsonText body,
             const std::optional<std::string>& request_id) {
-    body.field("who", operator_name()).close();
+    body.field("who", operator_name());
+    const std::string id = request_id ? *request_id : new_request_id();
+    if (!Console::fits_header(id)) body.field("request_id", id);
+    body.close();
     server::Request request = Console::post("/v1/tasks/" + task + "/" + verb, body.take());
     // One id for all tries of this command: the connection may repeat it after a cut.
-    request.headers.emplace_back("Pawl-Request-Id", request_id ? *request_id : new_request_id());
+    if (Console::fits_header(id)) request.headers.emplace_back("Pawl-Request-Id", id);
 
     const auto response = console.ask(Access::change, request);
     if (!response) return console.fail(response.error());

@@ -1,8 +1,8 @@
 #include "server/body.hpp"
 
 #include "core/canonical_json.hpp"
-#include "core/shown.hpp"
 #include "core/closest.hpp"
+#include "core/shown.hpp"
 
 #include <boost/json.hpp>
 

@@ -16,7 +16,9 @@
 namespace pawl::server {
 
 /// The elements of a JSON array, as their text. Errors: bad_input with the position (also when it is no array).
+/// They point into `text`, which must outlive them.
 Result<std::vector<std::string_view>> split_array(std::string_view text);
+Result<std::vector<std::string_view>> split_array(std::string&& text) = delete;
 
 /// Whether values are looked into: those of our own answers were made by us, and may be larger and deeper.
 enum class Origin { foreign, ours };

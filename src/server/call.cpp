@@ -75,7 +75,7 @@ void find_row(const Call& call, std::string task, std::function<void(const core:
 
 Result<core::TaskId> find_id(core::Reader& reader, std::string_view text) {
     if (const auto whole = core::parse_task_id(text)) return *whole;
-    const Error missing{Errc::not_found, "no task has the id " + core::shown(text) + "; `pawl list` shows the ids"};
+    const Error missing{Errc::not_found, "no task has the id " + core::shown(text)};
     const std::string part = id_part(text);
     if (part.empty()) return missing;
 

@@ -51,7 +51,8 @@ void DirectPort::read(std::function<void(core::Reader&)> work, std::function<voi
     done();
 }
 
-std::unique_ptr<Wait> DirectPort::wait(core::TaskRef, Change, core::Micros, std::function<void(bool)> woken) {
+std::unique_ptr<Wait> DirectPort::wait(std::optional<core::TaskId>, Change, core::Micros,
+                                       std::function<void(bool)> woken) {
     woken(false);
     return std::make_unique<Wait>();
 }

@@ -20,7 +20,7 @@ public:
               std::function<void(std::vector<Result<core::Answer>>)> done) override;
     void read(std::function<void(core::Reader&)> work, std::function<void()> done) override;
     /// Nothing changes here while nobody works the file: answers `false` at once.
-    std::unique_ptr<Wait> wait(core::TaskRef task, Change change, core::Micros limit,
+    std::unique_ptr<Wait> wait(std::optional<core::TaskId> task, Change change, core::Micros limit,
                                std::function<void(bool changed)> woken) override;
     std::optional<WorkerStatus> worker() const override { return std::nullopt; }
     std::vector<LiveStep> live_steps(core::TaskRef) const override { return {}; }

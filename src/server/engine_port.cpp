@@ -8,14 +8,23 @@
 
 namespace pawl::server {
 
+namespace {
+
+// A feed moves with every batch, thousands of times a second under load; a reader that follows it need not.
+constexpr core::Micros feed_gap = std::chrono::milliseconds(10);
+
+}  // namespace
+
 // Lives until it fired or its owner let go; the engine's callbacks hold it weakly.
 class EnginePort::EngineWait final : public Wait {
 public:
-    struct State {
+    struct State : std::enable_shared_from_this<State> {
         runtime::Holder* holder = nullptr;
         std::function<void(bool)> woken;
-        std::uint64_t feed_token = 0;
-        runtime::TimerToken timer = 0;
+        std::optional<core::TaskId> watched;
+        std::uint64_t watch_token = 0, feed_token = 0;
+        runtime::TimerToken limit_timer = 0, gap_timer = 0;
+        core::Micros armed_at{};
 
         void finish(bool changed) {
             auto f = std::exchange(woken, {});
@@ -23,9 +32,22 @@ public:
             if (f) f(changed);
         }
         void stop() {
+            if (watch_token) holder->engine().forget(*watched, std::exchange(watch_token, 0));
             if (feed_token) holder->engine().forget_feed(std::exchange(feed_token, 0));
-            holder->loop().cancel(std::exchange(timer, 0));
+            holder->loop().cancel(std::exchange(limit_timer, 0));
+            holder->loop().cancel(std::exchange(gap_timer, 0));
             woken = {};
+        }
+        /// The callback of a timer or watcher that must not keep the wait alive.
+        std::function<void()> later(bool changed) {
+            return [weak = weak_from_this(), changed] {
+                if (const auto self = weak.lock()) self->finish(changed);
+            };
+        }
+        void on_feed() {
+            const core::Micros passed = holder->clock().boot() - armed_at;
+            if (passed >= feed_gap) return finish(true);
+            if (gap_timer == 0) gap_timer = holder->loop().after(feed_gap - passed, later(true));
         }
     };
 
@@ -69,24 +91,24 @@ void EnginePort::read(std::function<void(core::Reader&)> work, std::function<voi
     holder_.read(std::move(work), std::move(done));
 }
 
-std::unique_ptr<Wait> EnginePort::wait(core::TaskRef task, Change change, core::Micros limit,
+std::unique_ptr<Wait> EnginePort::wait(std::optional<core::TaskId> task, Change change, core::Micros limit,
                                        std::function<void(bool)> woken) {
     auto state = std::make_shared<EngineWait::State>();
     state->holder = &holder_;
     state->woken = std::move(woken);
-    const std::weak_ptr<EngineWait::State> weak = state;
-    const auto fire = [weak](bool changed) {
-        if (const auto s = weak.lock()) s->finish(changed);
-    };
-    // Waking without cause is allowed, so one kind of watch serves both: the waiter looks again.
-    (void)task, (void)change;
-    state->feed_token = holder_.engine().on_feed([fire](std::int64_t) { fire(true); });
-    state->timer = holder_.loop().after(limit, [weak] {
-        if (const auto s = weak.lock()) {
-            s->timer = 0;
-            s->finish(false);
-        }
-    });
+    state->armed_at = holder_.clock().boot();
+    if (task && change == Change::state) {
+        state->watched = task;
+        state->watch_token =
+            holder_.engine().watch(*task, [done = state->later(true)](const core::Notice&) { done(); });
+    } else {
+        // Of one task's entries the engine knows only that the feed moved: the waiter looks again.
+        const std::weak_ptr<EngineWait::State> weak = state;
+        state->feed_token = holder_.engine().on_feed([weak](std::int64_t) {
+            if (const auto self = weak.lock()) self->on_feed();
+        });
+    }
+    state->limit_timer = holder_.loop().after(limit, state->later(false));
     return std::make_unique<EngineWait>(std::move(state));
 }
 

@@ -23,7 +23,7 @@ public:
     void send(std::vector<core::Command> commands,
               std::function<void(std::vector<Result<core::Answer>>)> done) override;
     void read(std::function<void(core::Reader&)> work, std::function<void()> done) override;
-    std::unique_ptr<Wait> wait(core::TaskRef task, Change change, core::Micros limit,
+    std::unique_ptr<Wait> wait(std::optional<core::TaskId> task, Change change, core::Micros limit,
                                std::function<void(bool changed)> woken) override;
     std::optional<WorkerStatus> worker() const override;
     std::vector<LiveStep> live_steps(core::TaskRef task) const override;

@@ -57,7 +57,7 @@ void get_events(Call call) {
     const core::Micros wait = parameters.wait();
     if (auto errors = parameters.errors(); !errors.empty()) return call.refuse(std::move(errors));
 
-    call.polls->start({0, Change::entry, wait,
+    call.polls->start({std::nullopt, Change::entry, wait,
                        [call, asked](core::Reader& reader, bool last) { return look(reader, asked, last, call); },
                        call.respond});
 }

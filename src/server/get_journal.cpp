@@ -44,8 +44,8 @@ std::optional<Response> look(core::Reader& reader, const JournalRequest& asked, 
     return json_response(std::move(json));
 }
 
-void poll(const Call& call, core::TaskRef ref, const JournalRequest& asked, core::Micros wait) {
-    call.polls->start({ref, Change::entry, wait,
+void poll(const Call& call, const JournalRequest& asked, core::Micros wait) {
+    call.polls->start({asked.id, Change::entry, wait,
                        [call, asked](core::Reader& reader, bool last) { return look(reader, asked, last, call); },
                        call.respond});
 }
@@ -62,7 +62,7 @@ void get_journal(Call call, std::string task) {
 
     find_row(call, task, [call, asked, wait](const core::TaskRow& row) mutable {
         asked.id = row.id;
-        poll(call, row.ref, asked, wait);
+        poll(call, asked, wait);
     });
 }
 

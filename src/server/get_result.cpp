@@ -43,7 +43,7 @@ void get_result(Call call, std::string task) {
 
     find_row(call, task, [call, asked, wait](const core::TaskRow& row) mutable {
         asked.id = row.id;
-        call.polls->start({row.ref, Change::state, wait,
+        call.polls->start({row.id, Change::state, wait,
                            [call, asked](core::Reader& reader, bool last) { return look(reader, asked, last, call); },
                            call.respond});
     });

@@ -16,7 +16,7 @@ class LongPoll;
 
 /// What one waiting request asks. `look` answers once the wait is over; with `last` it must answer.
 struct PollParams {
-    core::TaskRef task = 0;  ///< 0 = any
+    std::optional<core::TaskId> task;  ///< nothing = any
     Change change = Change::entry;
     core::Micros limit{0};
     std::function<std::optional<Response>(core::Reader&, bool last)> look;

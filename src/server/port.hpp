@@ -60,9 +60,9 @@ public:
     /// then `done`. It sees everything that was acknowledged before the call.
     virtual void read(std::function<void(core::Reader&)> work, std::function<void()> done) = 0;
 
-    /// Calls `woken(true)` once after a change of that kind was flushed (of `task`; 0 = of any task) later than this
+    /// Calls `woken(true)` once after a change of that kind was flushed (of `task`; nothing = of any) later than this
     /// call, or `woken(false)` once `limit` has passed or nothing can change here any more.
-    virtual std::unique_ptr<Wait> wait(core::TaskRef task, Change change, core::Micros limit,
+    virtual std::unique_ptr<Wait> wait(std::optional<core::TaskId> task, Change change, core::Micros limit,
                                        std::function<void(bool changed)> woken) = 0;
 
     /// The worker in this process; nothing when nobody works the file.

@@ -5,6 +5,7 @@
 #include "server/direct_port.hpp"
 #include "server/router.hpp"
 #include "store/memory/memory_store.hpp"
+#include "support/manual_clock.hpp"
 
 #include <boost/json.hpp>
 
@@ -13,13 +14,6 @@
 #include <string>
 
 namespace pawl::test {
-
-class ManualClock final : public core::Clock {
-public:
-    core::WallInstant wall() const override { return core::wall_instant(1'800'000'000'000'000) + passed; }
-    core::Micros boot() const override { return passed; }
-    core::Micros passed{0};
-};
 
 class CountingRandom final : public core::Random {
 public:

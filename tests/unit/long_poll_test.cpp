@@ -26,7 +26,7 @@ public:
         work(store_);
         reads_done.push_back(std::move(done));
     }
-    std::unique_ptr<Wait> wait(core::TaskRef, Change, core::Micros limit, std::function<void(bool)> woken) override {
+    std::unique_ptr<Wait> wait(std::optional<core::TaskId>, Change, core::Micros limit, std::function<void(bool)> woken) override {
         auto wait = std::make_unique<HandWait>(*this);
         wait->limit = limit;
         wait->woken = std::move(woken);
@@ -67,7 +67,7 @@ protected:
     LongPollTest() : port(clock), polls(std::make_unique<LongPolls>(port)) {}
 
     void start(core::Micros limit) {
-        polls->start({1, Change::state, limit,
+        polls->start({core::TaskId{}, Change::state, limit,
                       [this](core::Reader&, bool last) -> std::optional<Response> {
                           ++looks;
                           if (!ready && !last) return std::nullopt;
@@ -126,7 +126,7 @@ TEST_F(LongPollTest, AChangeDuringTheLookIsNotMissed) {
 TEST_F(LongPollTest, TheLimitEndsTheWaitWithWhatIsSo) {
     start(5s);
     port.finish_read();
-    clock.passed += 2s;
+    clock.advance(2s);
     port.wake(true);
     port.finish_read();
     EXPECT_EQ(port.waits.at(0)->limit, core::Micros(3s)) << "the limit is of the whole request";

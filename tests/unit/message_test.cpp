@@ -1,7 +1,8 @@
 // Addresses, misspelt names, and the mapping of error codes.
 #include "server/message.hpp"
+
 #include "cli/exit_code.hpp"
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 #include "server/problem.hpp"
 
 #include <gtest/gtest.h>
@@ -40,6 +41,8 @@ TEST(Headers, CaseDoesNotMatter) {
     EXPECT_EQ(request.header("Idempotency-Key"), "k");
     EXPECT_EQ(request.header("Idempotency"), "");
 }
+
+using core::closest;
 
 TEST(Closest, ASlipOfTheFingersIsFound) {
     const std::vector<std::string> verbs{"submit", "list", "get", "result", "resume", "retry"};

@@ -23,7 +23,8 @@ void show(const Console& console, const server::Response& response, const char* 
         console.out(lines);
         return;
     }
-    const auto entries = server::split_array(raw_member(response, list));
+    const std::string raw = raw_member(response, list);
+    const auto entries = server::split_array(raw);
     for (const std::string_view entry : entries ? *entries : std::vector<std::string_view>{}) console.out_json(entry);
 }
 

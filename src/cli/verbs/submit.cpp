@@ -5,6 +5,8 @@
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
 #include "core/canonical_json.hpp"
+#include "core/shown.hpp"
+#include "core/utf8.hpp"
 #include "server/json_text.hpp"
 
 #include <memory>
@@ -19,8 +21,26 @@ struct Options {
     std::vector<std::string> tags;
 };
 
+// JSON cannot carry other bytes, and a key must not be stored as something else than was given.
+Result<void> check_encoding(const Options& o) {
+    std::vector<std::pair<const char*, const std::string*>> given{{"TYPE", &*o.type}};
+    const auto add = [&](const char* name, const std::optional<std::string>& text) {
+        if (text) given.emplace_back(name, &*text);
+    };
+    add("--key", o.key), add("--queue", o.queue), add("--flow-key", o.flow_key), add("--on-existing", o.on_existing);
+    add("--deadline", o.deadline), add("--delay", o.delay), add("--queue-timeout", o.queue_timeout);
+    for (const std::string& tag : o.tags) given.emplace_back("--tag", &tag);
+    for (const auto& [name, text] : given) {
+        if (core::first_invalid_utf8(*text) == text->size()) continue;
+        return Error{Errc::bad_input,
+                     std::string(name) + " " + core::shown(*text) + " is not UTF-8; encode it as UTF-8"};
+    }
+    return {};
+}
+
 // The rules of the fields are the router's; here only the input, which must be JSON to stand in the body.
 Result<std::string> body_of(const Options& options) {
+    if (auto encoded = check_encoding(options); !encoded) return encoded.error();
     const auto input = read_input(options.input.value_or("null"), input_file_bytes_max);
     if (!input) return input.error();
     if (auto valid = core::check_json(*input); !valid) {
@@ -61,7 +81,8 @@ int submit(Console& console, const Options& options) {
     if (!body) return console.fail(body.error());
     server::Request request = Console::post("/v1/tasks", *body);
     // A key in the header as well: the connection may then repeat the request after a cut.
-    if (options.key && !options.key->empty()) request.headers.emplace_back("Idempotency-Key", *options.key);
+    if (options.key && Console::fits_header(*options.key))
+        request.headers.emplace_back("Idempotency-Key", *options.key);
 
     const auto response = console.ask(Access::create, request);
     if (!response) return console.fail(response.error());

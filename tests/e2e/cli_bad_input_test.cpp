@@ -1,0 +1,213 @@
+// Bad input at the command line: a clear error with what to do, the documented exit code, nothing stored or lost, and
+// the next command works.
+#include "e2e/cli.hpp"
+
+#include <sqlite3.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace pawl::e2e {
+namespace {
+
+struct BadSubmit {
+    const char* name;
+    std::vector<std::string> arguments;
+    const char* part;
+};
+
+class CliBadSubmit : public CliTest, public testing::WithParamInterface<BadSubmit> {};
+
+TEST_P(CliBadSubmit, IsRefusedAndStoresNothing) {
+    submit({"echo", "\"first\"", "--key", "taken"});
+    std::vector<std::string> verb = GetParam().arguments;
+    verb.insert(verb.begin(), "submit");
+    const auto done = pawl(verb);
+    expect_refused(done, 2, GetParam().part);
+    EXPECT_EQ(tasks(), 1u);
+    submit({"echo"});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CliBadSubmit,
+    testing::Values(BadSubmit{"TypeMissing", {}, "TYPE is missing"}, BadSubmit{"TypeEmpty", {""}, "type is empty"},
+                    BadSubmit{"TypeMalformed", {"no good"}, "type \"no good\" is malformed"},
+                    BadSubmit{"TypeTooLong", {std::string(129, 'x')}, "too long"},
+                    BadSubmit{"InvalidJson", {"echo", "{\"a\":}"}, "input: "},
+                    BadSubmit{"BareText", {"echo", "hello"}, "a text goes in quotes"},
+                    BadSubmit{"TwoValues", {"echo", "1 2"}, "input: "},
+                    BadSubmit{"DoubleKeys", {"echo", "{\"a\":1,\"a\":2}"}, "input: "},
+                    BadSubmit{"NotANumber", {"echo", "NaN"}, "input: "},
+                    BadSubmit{"NumberBeyondDouble", {"echo", "1e400"}, "input: "},
+                    BadSubmit{"InvalidUtf8", {"echo", "\"\xff\""}, "input: "},
+                    BadSubmit{"LoneSurrogate", {"echo", R"("\ud800")"}, "input: "},
+                    BadSubmit{"Depth65", {"echo", std::string(65, '[') + std::string(65, ']')}, "64"},
+                    BadSubmit{"Depth100000", {"echo", std::string(100'000, '[')}, "64"},
+                    BadSubmit{"KeyReused", {"echo", "\"second\"", "--key", "taken"}, "taken"},
+                    BadSubmit{"KeyEmpty", {"echo", "1", "--key", ""}, "key is empty"},
+                    BadSubmit{"KeyControl", {"echo", "1", "--key", "a\nb"}, "control character"},
+                    BadSubmit{"KeyTooLong", {"echo", "1", "--key", std::string(256, 'k')}, "too long"},
+                    BadSubmit{"KeyInvalidUtf8", {"echo", "1", "--key", "\xff"}, "not UTF-8"},
+                    BadSubmit{"DeadlinePast", {"echo", "1", "--deadline", "2001-01-01T00:00:00Z"}, "in the past"},
+                    BadSubmit{"DeadlineZero", {"echo", "1", "--deadline", "0s"}, "in the past"},
+                    BadSubmit{"DeadlineNegative", {"echo", "1", "--deadline", "-5s"}, "deadline"},
+                    BadSubmit{"DeadlineHuge", {"echo", "1", "--deadline", "1000000000000000000s"}, "deadline"},
+                    BadSubmit{"DelayNoUnit", {"echo", "1", "--delay", "5"}, "delay"},
+                    BadSubmit{"AttemptsTooMany", {"echo", "1", "--max-attempts", "1001"}, "0 to 1,000"},
+                    BadSubmit{"AttemptsNegative", {"echo", "1", "--max-attempts", "-1"}, "0 to 1,000"},
+                    BadSubmit{"AttemptsUnlimited", {"echo", "1", "--max-attempts", "0"}, "needs a deadline"},
+                    BadSubmit{"PriorityTooHigh", {"echo", "1", "--priority", "101"}, "-100 to 100"},
+                    BadSubmit{"QueueMalformed", {"echo", "1", "--queue", "a b"}, "queue"},
+                    BadSubmit{"BulkAndType", {"echo", "--bulk", "x"}, "--bulk"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+class CliBadInput : public CliTest {};
+
+TEST_F(CliBadInput, ARawNulByteIsRefusedAnEscapedOneIsData) {
+    using std::string_literals::operator""s;
+    expect_refused(pawl({"submit", "echo", "-"}, "\"a\0b\""s), 2, "input: ");
+    const auto done = pawl({"submit", "echo", "-"}, R"("a\u0000b")");
+    ASSERT_EQ(done.exit, 0) << done.err;
+    EXPECT_NE(pawl({"get", done.out.substr(0, 28)}).out.find(R"("a\u0000b")"), std::string::npos);
+    EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliBadInput, AnInputOverTheLimitIsRefused) {
+    submit({"echo"});
+    expect_refused(pawl({"submit", "echo", "-"}, "\"" + std::string(1u << 20, 'x') + "\""), 2, "input");
+    expect_refused(pawl({"submit", "echo", "-"}, std::string(8u << 20, ' ')), 2, "longer than");
+    EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliBadInput, AWellFormedTypeThatNobodyServesIsKept) {
+    const std::string id = submit({"nobody-serves-it"});
+    EXPECT_EQ(json({"why", id}).at("reason").as_string(), "no_worker");
+}
+
+TEST_F(CliBadInput, AnIdThatDoesNotExistIsNotFound) {
+    submit({"echo"});
+    for (const char* id : {"t_00000000000000000000000000", "../..", "x", "%00", "'; drop table task; --", ""}) {
+        for (const char* verb : {"get", "why", "result", "events", "cancel", "kill", "pause", "resume", "retry"}) {
+            EXPECT_EQ(pawl({verb, id}).exit, 3) << verb << " " << id;
+        }
+    }
+    EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliBadInput, AnAmbiguousIdListsTheTasks) {
+    const std::string one = submit({"echo"});
+    const std::string two = submit({"echo"});
+    const auto done = pawl({"get", one.substr(0, 5)});
+    expect_refused(done, 2, one);
+    expect_refused(done, 2, two);
+}
+
+// ---- stores --------------------------------------------------------------------------------------------------------
+
+TEST_F(CliBadInput, AFolderThatIsMissingIsNotFound) {
+    expect_refused(test::run({PAWL_BINARY, "--db", path("none/pawl.db"), "submit", "echo"}), 3, "folder");
+}
+
+TEST_F(CliBadInput, AFileThatIsNoDatabaseIsLeftAlone) {
+    const std::string text(20'000, 'x');
+    write("pawl.db", text);
+    for (const char* verb : {"list", "doctor"}) EXPECT_EQ(pawl({verb}).exit, 9) << verb;
+    const auto done = pawl({"submit", "echo"});
+    expect_refused(done, 9, "pawl.db");
+    std::ifstream in(file());
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text);
+}
+
+TEST_F(CliBadInput, ADamagedFileIsReported) {
+    for (int i = 0; i < 50; ++i) submit({"echo", "\"" + std::string(2'000, 'x') + "\""});
+    pawl({"doctor"});
+    {
+        // Page 3 and on: the first page still says that it is ours.
+        std::fstream raw(file(), std::ios::in | std::ios::out | std::ios::binary);
+        raw.seekp(2 * 4'096);
+        const std::string garbage(100'000, '\x5a');
+        raw.write(garbage.data(), static_cast<std::streamsize>(garbage.size()));
+    }
+    std::filesystem::remove(file() + "-wal");
+    std::filesystem::remove(file() + "-shm");
+    const auto doctor = pawl({"doctor"});
+    EXPECT_EQ(doctor.exit, 9) << doctor.out << doctor.err;
+    EXPECT_EQ(pawl({"list"}).exit, 9);
+    EXPECT_EQ(pawl({"submit", "echo"}).exit, 9);
+}
+
+TEST_F(CliBadInput, AFileOfANewerVersionIsRefused) {
+    submit({"echo"});
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+    ASSERT_EQ(
+        sqlite3_exec(db, "update meta set schema = 999, min_reader = 999, min_writer = 999", nullptr, nullptr, nullptr),
+        SQLITE_OK);
+    sqlite3_close(db);
+    for (const char* verb : {"list", "doctor"}) expect_refused(pawl({verb}), 9, "newer");
+    expect_refused(pawl({"submit", "echo"}), 9, "newer");
+}
+
+TEST_F(CliBadInput, ADatabaseOfAnotherProgramIsLeftAlone) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(db, "create table t(x); insert into t values(7)", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+    EXPECT_EQ(pawl({"submit", "echo"}).exit, 2);
+    ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db, "select x from t", nullptr, nullptr, nullptr), SQLITE_OK);
+    EXPECT_NE(sqlite3_exec(db, "select * from task", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+// A small disk of its own; needs root, as in the container that CI runs in.
+class CliDisk : public CliTest {
+protected:
+    void mount_disk(const char* options) {
+        disk_ = path("disk");
+        ::mkdir(disk_.c_str(), 0700);
+        mounted_ = ::mount("tmpfs", disk_.c_str(), "tmpfs", 0, options) == 0;
+    }
+    ~CliDisk() override {
+        if (mounted_) ::umount2(disk_.c_str(), MNT_DETACH);
+    }
+    test::ProcessResult on_disk(std::vector<std::string> verb, const std::string& input = {}) const {
+        verb.insert(verb.begin(), {PAWL_BINARY, "--db", disk_ + "/pawl.db"});
+        return test::run(verb, input);
+    }
+    std::string disk_;
+    bool mounted_ = false;
+};
+
+TEST_F(CliDisk, AFullDiskRefusesAndLosesNothing) {
+    mount_disk("size=1m");
+    if (!mounted_) GTEST_SKIP() << "needs the right to mount a small disk";
+    const std::string input = "\"" + std::string(60'000, 'x') + "\"";
+    int stored = 0;
+    test::ProcessResult done;
+    while ((done = on_disk({"submit", "echo", "-"}, input)).exit == 0) ASSERT_LT(++stored, 100);
+    EXPECT_GT(stored, 3);
+    expect_refused(done, 9, "space");
+    EXPECT_EQ(on_disk({"submit", "echo", "-", "--json"}, input).err.find("\"code\":\"disk_full\"") == std::string::npos,
+              false);
+
+    ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT, "size=8m"), 0);
+    const auto doctor = on_disk({"doctor", "--json"});
+    EXPECT_EQ(parse(doctor.out).at("tasks").at("pending").as_int64(), stored) << doctor.err;
+    EXPECT_EQ(on_disk({"submit", "echo", "-"}, input).exit, 0);
+}
+
+TEST_F(CliDisk, AReadOnlyDiskRefusesWrites) {
+    mount_disk("size=8m");
+    if (!mounted_) GTEST_SKIP() << "needs the right to mount a small disk";
+    ASSERT_EQ(on_disk({"submit", "echo"}).exit, 0);
+    ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=8m"), 0);
+    expect_refused(on_disk({"submit", "echo"}), 9, "writable");
+    ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT, "size=8m"), 0);
+    EXPECT_EQ(on_disk({"submit", "echo"}).exit, 0);
+}
+
+}  // namespace
+}  // namespace pawl::e2e
