@@ -40,7 +40,10 @@ public:
 
     StoreTurnsBase(StoreParts parts, std::unique_ptr<core::Store> store)
         : parts_(std::move(parts)), store_(std::move(store)) {}
+    virtual ~StoreTurnsBase() = default;
 
+    virtual Next take(std::vector<Item> items) = 0;
+    virtual Next flush() = 0;
     Next reopen();
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
@@ -68,12 +71,12 @@ public:
     StoreTurns(StoreParts parts, std::unique_ptr<core::Store> store)
         : StoreTurnsBase(std::move(parts), std::move(store)), turn_(parts_.batcher) {}
 
-    Next take(std::vector<Item> items) {
+    Next take(std::vector<Item> items) override {
         items_ = std::move(items);
         const BatchEnd end = turn_.apply(*store_, items_, error_, carry_);
         return end == BatchEnd::done ? Next{What::flush} : after_failure(end);
     }
-    Next flush() {
+    Next flush() override {
         const BatchEnd end = turn_.flush(*store_, items_, error_, carry_);
         return end == BatchEnd::done ? after_flush() : after_failure(end);
     }
