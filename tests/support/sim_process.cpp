@@ -56,15 +56,20 @@ std::optional<core::Micros> SimProcess::next() const {
 }
 
 void SimProcess::turn_store() {
-    const What what = next_turn_.what;
-    if (what == What::take) {
+    const runtime::StoreTurnsBase::Next turn = next_turn_;
+    if (turn.what == What::take) {
+        if (turn.pause > core::Micros{0}) parts_.on_disturbance();
         std::vector<runtime::Item> items = batcher_.take();
-        if (parts_.on_take) parts_.on_take(items);
+        parts_.on_take(items);
         next_turn_ = turns_->take(std::move(items));
     } else {
-        next_turn_ = what == What::flush ? turns_->flush() : turns_->reopen();
-        if (next_turn_.what == What::take && next_turn_.pause == core::Micros{0}) flushes_++;
+        next_turn_ = turn.what == What::flush ? turns_->flush() : turns_->reopen();
+        const bool is_done = next_turn_.what == What::take && next_turn_.pause == core::Micros{0};
+        flushes_ += is_done ? 1 : 0;
+        openings_ += is_done && turn.what == What::reopen ? 1 : 0;
     }
+    const bool has_failed = next_turn_.what == What::reopen || next_turn_.pause > core::Micros{0};
+    if (has_failed || turn.what == What::reopen) parts_.on_disturbance();
     next_turn_at_ = parts_.clock.boot() + next_turn_.pause;
     if (next_turn_.what == What::flush) next_turn_at_ += parts_.chance.length(parts_.flush_length_max);
 }

@@ -33,6 +33,8 @@ struct SimProcessParts {
     core::Micros pool_delay_max, flush_length_max;
     /// Sees each batch before the store does, and may add to it.
     std::function<void(std::vector<runtime::Item>&)> on_take;
+    /// The store failed, or is back after a failure: what ran before may run again.
+    std::function<void()> on_disturbance;
 };
 
 class SimProcess {
@@ -52,8 +54,9 @@ public:
     /// Boot time of the next thing that happens by itself.
     std::optional<core::Micros> next() const;
 
-    /// The store was flushed or opened: how often so far.
+    /// How often the store was flushed or opened so far, and how often opened.
     int flushes() const { return flushes_; }
+    int openings() const { return openings_; }
     /// Null while the store is lost.
     store::MemoryStore* store() const { return static_cast<store::MemoryStore*>(turns_->store()); }
     /// Takes what is queued, closes the store, and lets what was posted run: the end of a clean stop.
@@ -77,7 +80,7 @@ private:
     std::unique_ptr<runtime::StoreTurnsBase> turns_;
     runtime::StoreTurnsBase::Next next_turn_;
     core::Micros next_turn_at_{};
-    int flushes_ = 1;
+    int flushes_ = 1, openings_ = 1;
 };
 
 }  // namespace pawl::testing

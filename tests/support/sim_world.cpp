@@ -30,6 +30,7 @@ Result<std::unique_ptr<core::Store>> SimWorld::open() {
 
 void SimWorld::start() {
     PAWL_ASSERT(!process_);
+    starts_++;
     failing_opens_ = 0;
     SimProcessParts parts{clock,
                           chance,
@@ -41,7 +42,8 @@ void SimWorld::start() {
                           options.flush_length_max,
                           [this](std::vector<runtime::Item>& items) {
                               if (on_take) on_take(items);
-                          }};
+                          },
+                          [this] { disturbances_++; }};
     process_ = std::make_unique<SimProcess>(std::move(parts), open().value());
     process_->loop().post([engine = &process_->engine()] { engine->start(); });
 }

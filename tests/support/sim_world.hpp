@@ -49,13 +49,13 @@ public:
     void crash(int batches_kept);
     /// Like SIGTERM: drains, with time passing, then closes the store.
     void stop();
-    /// The drain alone; `drained` is called when the process may be closed.
+    /// The end of it alone, after a drain.
     void close_process();
     /// How often the store's next reopenings fail.
     void fail_opens(int times) { failing_opens_ = times; }
-    /// Crashes, store faults and drains so far.
+    /// Crashes, failures of the store and drains so far.
     int disturbances() const { return disturbances_; }
-    void count_disturbance() { disturbances_++; }
+    int starts() const { return starts_; }
 
     // ---- time
     /// One thing happens, or time goes on to the next. False when nothing would ever happen.
@@ -113,7 +113,7 @@ private:
     runtime::TimerToken last_event_ = 0;
     std::map<std::uint64_t, Done> calls_;  // sent, not answered
     std::uint64_t last_call_ = 0;
-    int failing_opens_ = 0, disturbances_ = 0;
+    int failing_opens_ = 0, disturbances_ = 0, starts_ = 0;
     std::unique_ptr<SimProcess> process_;
     std::vector<SimProcess::Choice> choices_;
 };
