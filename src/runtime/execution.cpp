@@ -13,9 +13,15 @@ namespace pawl::detail {
 using core::EntryKind;
 using Op = OpState::Phase;
 
-Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed, const RegisteredType& type)
-    : engine_(engine), serial_(serial), type_(type), row_(std::move(claimed.row)),
-      definition_(std::move(claimed.definition)), voided_(std::move(claimed.voided)), context_(*this) {
+Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed,
+                     const RegisteredType& type)
+    : engine_(engine),
+      serial_(serial),
+      type_(type),
+      row_(std::move(claimed.row)),
+      definition_(std::move(claimed.definition)),
+      voided_(std::move(claimed.voided)),
+      context_(*this) {
     ending_ = row_.ending;
     pause_requested_ = row_.pause_requested;
     observed_at_ = row_.created;
@@ -84,7 +90,7 @@ void Execution::on_loaded(core::Loaded loaded) {
 void Execution::feed(core::Entry& entry) {
     PAWL_ASSERT(entry.no == known_no_ + 1);
     known_no_ = entry.no;
-    if (voided_next_ < voided_.size() && entry.no >= voided_[voided_next_].first) return feed_void(entry);
+    if (is_void(entry.no)) return feed_void(entry);
     switch (entry.kind) {
         case EntryKind::resumed:
             if (static_cast<Reason>(entry.number) == Reason::exhausted)
@@ -95,26 +101,34 @@ void Execution::feed(core::Entry& entry) {
     }
 }
 
+// Ranges may overlap: a later retry can void from an earlier entry on than the one before it.
+bool Execution::is_void(int no) const {
+    return std::ranges::any_of(voided_, [no](const auto& range) { return no >= range.first && no <= range.second; });
+}
+
 // Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, the rest is as if
 // it had not been. A kept result is recorded anew when the code asks for it, so that a later replay reads it in order.
 void Execution::feed_void(core::Entry& entry) {
     if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
-    if (entry.kind == EntryKind::step_failed && core::decode_failure(entry.error).cls == ErrorClass::unknown)
-        voided_unknown_.insert(entry.path);
-    if (entry.no < voided_[voided_next_].second) return;
-    voided_next_++;
+    if (entry.kind == EntryKind::step_failed) voided_classes_[entry.path] = core::decode_failure(entry.error).cls;
+    if (entry.kind != EntryKind::reopened) return;
+    // A person said "again". A known failure gets a new key, so that the receiver does not answer with the old one;
+    // after an unknown outcome the key stays, so that the receiver can tell the repetition.
+    const auto failed = voided_classes_.find(entry.path);
+    if (failed != voided_classes_.end() && failed->second != ErrorClass::unknown) generations_[entry.path]++;
     for (OpBase* op : active_) {
         OpState& s = op->state;
         s.attempts = 0;
         s.first_us = 0;
         if (op->kind == OpKind::step) s.due_us = 0;
-        if (op->path != entry.path) continue;
-        // A person said "again". A known failure gets a new key, so that the receiver does not answer with the old
-        // one; after an unknown outcome the key stays, so that the receiver can tell the repetition.
-        s.intent_open = s.unknown_open = false;
-        if (!voided_unknown_.contains(op->path)) s.generation++;
+        s.generation = generation_of(*op);
+        if (op->path == entry.path) s.intent_open = s.unknown_open = false;
     }
-    voided_unknown_.clear();
+}
+
+int Execution::generation_of(const OpBase& op) const {
+    const auto at = generations_.find(op.path);
+    return at == generations_.end() ? 0 : at->second;
 }
 
 void Execution::feed_operation(core::Entry& entry) {
@@ -160,10 +174,12 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
             break;
         case EntryKind::step_lost:
             s.intent_open = false;
+            s.phase = Op::fresh;
             break;
         case EntryKind::step_unknown:
             s.attempts = static_cast<int>(number);
             s.unknown_open = true;
+            if (s.phase == Op::recording) s.phase = Op::fresh;  // its check comes next
             break;
         case EntryKind::step_resolved:
             s.intent_open = s.unknown_open = false;
@@ -224,6 +240,7 @@ void Execution::diverge(std::string text) {
 // ---- operations of the code ------------------------------------------------------------------------------------
 
 void Execution::registered(OpBase& op) {
+    op.state.generation = generation_of(op);
     active_.push_back(&op);
     fresh_.push_back(&op);
     // A branch that was already on its way when its sibling failed: nothing of it starts.
@@ -302,7 +319,7 @@ void Execution::settle() {
                 send_record(pause_text_ ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
                                         : core::Transition{park()});
             } else if (!busy && held_up && drafts_.empty()) {
-                send_record(pause_text_       ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
+                send_record(pause_text_        ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
                             : pause_requested_ ? core::Transition{core::Pause{Reason::by_operator, row_.error}}
                                                : core::Transition{core::HandBack{}});
             } else {
@@ -333,16 +350,14 @@ core::Transition Execution::outcome_of_code() {
     } catch (const StepFailed& e) {
         fail.failure = {e.cls, e.code, e.what()};
         fail.path = e.path();
-    } catch (const StepError& e) {
-        fail.failure = {e.cls, Errc::task_failed, e.what()};
-    } catch (const Exception& e) {
+    } catch (const StepError& e) { fail.failure = {e.cls, Errc::task_failed, e.what()}; } catch (const Exception& e) {
         fail.failure = {ErrorClass::final, e.error.code, e.what()};
     } catch (const JsonError& e) {
-        fail.failure = {ErrorClass::final, Errc::bad_input, std::string("the input does not fit the type: ") + e.what()};
-    } catch (const std::exception& e) {
-        fail.failure = {ErrorClass::final, Errc::task_failed, e.what()};
-    } catch (...) {
-        fail.failure = {ErrorClass::final, Errc::task_failed, "the workflow threw something that is not a std::exception"};
+        fail.failure = {ErrorClass::final, Errc::bad_input,
+                        std::string("the input does not fit the type: ") + e.what()};
+    } catch (const std::exception& e) { fail.failure = {ErrorClass::final, Errc::task_failed, e.what()}; } catch (...) {
+        fail.failure = {ErrorClass::final, Errc::task_failed,
+                        "the workflow threw something that is not a std::exception"};
     }
     return fail;
 }
@@ -484,9 +499,9 @@ void Execution::settle_ending() {
     }
     engine_.loop().cancel(std::exchange(stop_timer_, 0));
     if (ending_ == core::Ending::deadline)
-        send_record(core::Fail{Reason::deadline, {ErrorClass::final, Errc::task_failed, "the deadline of the task passed"}, {}});
-    else
-        send_record(core::Cancelled{});
+        send_record(core::Fail{
+            Reason::deadline, {ErrorClass::final, Errc::task_failed, "the deadline of the task passed"}, {}});
+    else send_record(core::Cancelled{});
 }
 
 void Execution::on_pause_requested() {

@@ -20,7 +20,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -97,8 +96,8 @@ private:
         std::optional<std::string> over;  // why it was ended from here: timeout, idle
         runtime::TimerToken timer = 0, idle_timer = 0;
         core::Instant since{};
-        bool checking = false;            // a check of an unknown outcome, not the step itself
-        bool deaf = false;                // the task ended without it
+        bool checking = false;  // a check of an unknown outcome, not the step itself
+        bool deaf = false;      // the task ended without it
     };
     // What a function came to.
     struct Ended {
@@ -116,7 +115,9 @@ private:
     void load_more();
     void on_loaded(core::Loaded loaded);
     void feed(core::Entry& entry);
+    bool is_void(int no) const;
     void feed_void(core::Entry& entry);
+    int generation_of(const OpBase& op) const;
     void feed_operation(core::Entry& entry);
     void apply_to_op(OpBase& op, core::EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
                      std::string& result, std::string& error);
@@ -170,9 +171,9 @@ private:
     core::TaskRow row_;
     std::string definition_;
     std::vector<std::pair<int, int>> voided_;
-    std::size_t voided_next_ = 0;
-    std::map<std::string, std::string> salvaged_;  // results inside a void range, by path
-    std::set<std::string> voided_unknown_;         // steps inside it that failed with an unknown outcome
+    std::map<std::string, std::string> salvaged_;       // results inside a void range, by path
+    std::map<std::string, ErrorClass> voided_classes_;  // of the newest failure inside one, by path
+    std::map<std::string, int> generations_;            // by path; raised by a retry after a known failure
 
     Phase phase_ = Phase::loading;
     bool root_done_ = false;
@@ -182,7 +183,7 @@ private:
     bool settling_ = false;
     bool past_grace_ = false;
     std::optional<std::string> diverged_;
-    std::optional<std::string> pause_text_;      // a policy pauses the task when nothing runs
+    std::optional<std::string> pause_text_;  // a policy pauses the task when nothing runs
     Reason pause_reason_ = Reason::none;
     core::Ending ending_ = core::Ending::none;
 
@@ -192,8 +193,8 @@ private:
     std::deque<std::coroutine_handle<>> runnable_;
     std::deque<Group*> checks_;
     std::map<std::string, Group*> abandoned_;  // scopes whose code is not resumed again, by prefix
-    std::vector<OpBase*> active_;  // in the order of their start
-    std::vector<OpBase*> fresh_;   // active ones that settle() must look at
+    std::vector<OpBase*> active_;              // in the order of their start
+    std::vector<OpBase*> fresh_;               // active ones that settle() must look at
     std::vector<Draft> drafts_;
     std::vector<std::unique_ptr<Running>> running_;
     int in_flight_ = 0;

@@ -21,6 +21,26 @@ public:
         }
     }
 
+    Expected any(const Node& node, detail::Scope& scope, std::int64_t so_far) {
+        switch (node.kind) {
+            case NodeKind::step: return mixed_in(step(node.step, scope), so_far);
+            case NodeKind::outcome: return mixed_in(caught(step(node.step, scope)), so_far);
+            case NodeKind::sleep: return sleep(scope, so_far);
+            case NodeKind::note: return value(so_far);
+            case NodeKind::chain:
+            case NodeKind::part: return mixed_in(chain(node, scope, so_far), so_far);
+            case NodeKind::rescue: return mixed_in(caught(chain(node, scope, so_far)), so_far);
+            case NodeKind::all:
+            case NodeKind::all_steps:
+            case NodeKind::all_tried: return group(node, scope, so_far);
+            case NodeKind::beside: return beside(node, scope, so_far);
+        }
+        return open();
+    }
+
+    std::string misfit;
+
+private:
     Expected chain(const Node& node, detail::Scope& scope, std::int64_t so_far) {
         Expected e = value(so_far);
         for (const Node& part : node.parts) {
@@ -30,9 +50,6 @@ public:
         return e;
     }
 
-    std::string misfit;
-
-private:
     static Expected value(std::int64_t v) {
         Expected e;
         e.value = v;
@@ -110,23 +127,6 @@ private:
     }
     static Expected caught(Expected e) { return e.what == What::failure ? value(value_of_failure) : e; }
 
-    Expected any(const Node& node, detail::Scope& scope, std::int64_t so_far) {
-        switch (node.kind) {
-            case NodeKind::step: return mixed_in(step(node.step, scope), so_far);
-            case NodeKind::outcome: return mixed_in(caught(step(node.step, scope)), so_far);
-            case NodeKind::sleep: return sleep(scope, so_far);
-            case NodeKind::note: return value(so_far);
-            case NodeKind::chain:
-            case NodeKind::part: return mixed_in(chain(node, scope, so_far), so_far);
-            case NodeKind::rescue: return mixed_in(caught(chain(node, scope, so_far)), so_far);
-            case NodeKind::all:
-            case NodeKind::all_steps:
-            case NodeKind::all_tried: return group(node, scope, so_far);
-            case NodeKind::beside: return beside(node, scope, so_far);
-        }
-        return open();
-    }
-
     std::map<std::string, const Entry*> ends_;
     const bool has_deadline_;
 };
@@ -136,7 +136,7 @@ private:
 Expected expected_of(const Program& program, const History::Task& task, bool has_deadline) {
     Reckoning reckoning(task, has_deadline);
     detail::Scope scope;
-    Expected expected = reckoning.chain(program.root, scope, 1);
+    Expected expected = reckoning.any(program.root, scope, 1);
     expected.misfit = reckoning.misfit;
     return expected;
 }

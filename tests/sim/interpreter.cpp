@@ -22,7 +22,10 @@ bool work(Outside& outside, const StepPlan& plan, const Attempt& attempt, core::
 
 std::int64_t perform(Outside* outside, const StepPlan* plan, const Attempt& attempt) {
     Outside::Visit visit(*outside, *plan, attempt);
-    if (plan->asks_first && !outside->world().process().pool().begin_effect(attempt, "{}")) throw visit.stopped();
+    if (plan->asks_first) {
+        if (!outside->world().process().pool().begin_effect(attempt, "{}")) throw visit.stopped();
+        visit.commit();
+    }
     if (!work(*outside, *plan, attempt, plan->before)) throw visit.stopped();
     visit.act();
     work(*outside, *plan, attempt, plan->after);

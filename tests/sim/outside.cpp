@@ -40,10 +40,16 @@ Outside::Visit::Visit(Outside& outside, const StepPlan& plan, const Attempt& att
     facts_.executions++;
     facts_.value = plan.value;
     facts_.is_running = true;
-    facts_.may_start = false;
+    if (!plan.asks_first) commit();
     facts_.has_returned = false;
     facts_.number = attempt.number() + 1'000 * task_.touched;
     facts_.disturbances = outside.world_.disturbances();
+}
+
+void Outside::Visit::commit() {
+    if (plan_.effect == Effect::once && !facts_.may_start && plan_.on_unknown != OnUnknown::Policy::retry)
+        outside_.trace_.broken("I5: " + name() + " is a `once` step, and nobody knows that it did not happen before");
+    facts_.may_start = false;
 }
 
 Outside::Visit::~Visit() { facts_.is_running = false; }
@@ -63,8 +69,6 @@ void Outside::Visit::check_begin() {
     if (task_.is_ended) trace.broken("I8: " + name() + " begins though the end of its task was acknowledged");
     if (state.fence < task_.fence) trace.broken("I6: " + name() + " has an older fence than an attempt before it");
     task_.fence = std::max(task_.fence, state.fence);
-    if (plan_.effect == Effect::once && !facts_.may_start && plan_.on_unknown != OnUnknown::Policy::retry)
-        trace.broken("I5: " + name() + " is a `once` step, and nobody knows that it did not happen before");
     const int number = attempt_.number() + 1'000 * task_.touched;
     if (facts_.number == number && facts_.has_returned && facts_.disturbances == outside_.world_.disturbances())
         trace.broken("I5: " + name() + " begins again, and no fault explains it");

@@ -67,6 +67,8 @@ public:
         Visit(const Visit&) = delete;
         Visit& operator=(const Visit&) = delete;
 
+        /// From here on it may happen. Said by itself unless the step asks first.
+        void commit();
         /// Thrown when the stop came before the effect.
         StepError stopped();
         /// The effect happens, or the attempt fails by its plan.
