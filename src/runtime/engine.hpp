@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -108,6 +109,7 @@ private:
     void take_answers(std::vector<Item>& items, std::vector<core::Reply>& replies);
     void on_claimed(core::Claimed claimed);
     void adopt(core::ClaimedTask task);
+    bool has_lingering(core::TaskRef task) const;
     void deliver(const core::Notice& notice);
     void arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline);
     void evict_parked();
@@ -119,6 +121,7 @@ private:
     EngineOptions options_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Execution>> executions_;  // by serial
     std::unordered_map<core::TaskRef, std::uint64_t> by_task_;                  // live and parked ones
+    std::set<std::uint64_t> lingering_;  // given up, but functions of their steps still run
     std::vector<std::unique_ptr<Execution>> garbage_;
     std::list<std::uint64_t> parked_;                                          // oldest first
     std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> parked_at_;

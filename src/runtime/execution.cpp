@@ -34,7 +34,12 @@ Execution::~Execution() {
     engine_.loop().cancel(stop_timer_);
 }
 
+void Execution::former_is_gone() {
+    if (waits_ && phase_ == Phase::loading) begin();
+}
+
 void Execution::begin() {
+    waits_ = false;
     root_.emplace(type_.run(context_, std::move(row_.input)));
     root_->bind(root_scope_);
     root_->handle().promise().listener = this;
@@ -320,7 +325,7 @@ void Execution::settle() {
                                         : core::Transition{park()});
             } else if (!busy && held_up && drafts_.empty()) {
                 send_record(pause_text_        ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
-                            : pause_requested_ ? core::Transition{core::Pause{Reason::by_operator, row_.error}}
+                            : pause_requested_ ? core::Transition{core::Pause{Reason::by_operator, "by request of an operator"}}
                                                : core::Transition{core::HandBack{}});
             } else {
                 if (!drafts_.empty()) send_record();
@@ -461,6 +466,7 @@ void Execution::on_ending(core::Ending ending) {
     const bool harder = ending == core::Ending::kill && ending_ != core::Ending::kill;
     const bool first = stop_timer_ == 0;
     if (ending_ == core::Ending::none || harder) ending_ = ending;
+    if (waits_) return begin();
     if (phase_ != Phase::live) return;  // go_live() and the answer of a transition come back to it
     stop_attempts(ending_ == core::Ending::kill ? 2 : 1);
     if (harder) engine_.loop().cancel(std::exchange(stop_timer_, 0));
@@ -506,10 +512,12 @@ void Execution::settle_ending() {
 
 void Execution::on_pause_requested() {
     pause_requested_ = true;
+    if (waits_) return begin();
     settle();
 }
 
 void Execution::on_drain() {
+    if (waits_) return begin();
     if (phase_ == Phase::live) settle();
 }
 

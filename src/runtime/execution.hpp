@@ -44,6 +44,9 @@ public:
 
     /// Starts or resumes the claimed task.
     void begin();
+    /// Begins only when nothing of a former hold runs any more, or when there is nothing to start: an end, a pause.
+    void wait_for_former() { waits_ = true; }
+    void former_is_gone();
     /// The task was claimed again and its frame is still here.
     void resume_parked(core::ClaimedTask claimed);
     void on_ending(core::Ending ending);
@@ -73,6 +76,8 @@ public:
     const std::string& definition() const { return definition_; }
     Phase phase() const { return phase_; }
     runtime::Engine& engine() { return engine_; }
+    /// Given up, but functions of its steps still run.
+    bool is_lingering() const { return phase_ == Phase::gone && !running_.empty(); }
     bool removable() const { return phase_ == Phase::gone && running_.empty() && in_flight_ == 0; }
     /// An attempt under way, for people.
     struct LiveAttempt {
@@ -103,6 +108,7 @@ private:
     struct Ended {
         std::string result;
         bool happened = true;  // of a check
+        bool has_begun = true;
         std::exception_ptr error;
     };
     struct Draft {
@@ -176,6 +182,7 @@ private:
     std::map<std::string, int> generations_;            // by path; raised by a retry after a known failure
 
     Phase phase_ = Phase::loading;
+    bool waits_ = false;
     bool root_done_ = false;
     bool replaying_ = true;
     bool pause_requested_ = false;

@@ -160,6 +160,9 @@ void Execution::launch(OpBase& op, bool checking) {
     engine_.pool().run([this, running, checking] {
         Ended ended;
         try {
+            // It waited for a thread meanwhile: what was stopped before it began does not begin.
+            ended.has_begun = running->state->stop.load() == 0;
+            if (!ended.has_begun) throw retryable("stopped before it began");
             if (checking) {
                 auto found = (*running->op->options.on_unknown.check)(running->attempt);
                 ended.happened = found.has_value();
@@ -238,8 +241,8 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     }
     Thrown thrown;
     if (over) {
-        thrown.failure = {op.options.effect == Effect::once ? ErrorClass::unknown : ErrorClass::retryable,
-                          Errc::timed_out, *over};
+        const bool may_have_happened = op.options.effect == Effect::once && ended.has_begun;
+        thrown.failure = {may_have_happened ? ErrorClass::unknown : ErrorClass::retryable, Errc::timed_out, *over};
     } else {
         thrown = describe(ended.error, op.options.effect);
     }
