@@ -29,8 +29,8 @@ Result<std::vector<Line>> split(std::string_view text) {
         if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
         const auto body = server::Body::parse(line);
         if (!body) {
-            return Error{body.error().code, "line " + std::to_string(number) + ": " + body.error().message +
-                                                "; nothing was submitted"};
+            return Error{body.error().code,
+                         "line " + std::to_string(number) + ": " + body.error().message + "; nothing was submitted"};
         }
         lines.push_back({number, line});
     }
@@ -82,7 +82,8 @@ int submit_bulk(Console& console, const std::string& file) {
         }
         const auto response = console.ask(Access::create, Console::post("/v1/tasks:bulk", body + "]"));
         if (!response) {
-            console.note("pawl: stopped at line " + std::to_string((*lines)[first].number) + " of " + terminal_text(file));
+            console.note("pawl: stopped at line " + std::to_string((*lines)[first].number) + " of " +
+                         terminal_text(file));
             return console.fail(response.error());
         }
         refused += tell(console, *response, *lines, first);

@@ -3,7 +3,7 @@
 #include "cli/console.hpp"
 #include "cli/verbs.hpp"
 #include "core/shown.hpp"
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -70,7 +70,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& problem) {
     const bool is_verb = !flag && !verb->get_subcommands([](const CLI::App*) { return true; }).empty();
     std::string message = flag ? "there is no flag " : is_verb ? "there is no verb " : "unexpected argument ";
     message += core::shown(word, 100);
-    if (const auto close = server::closest(word, known_words(*verb, flag))) message += "; did you mean `" + *close + "`?";
+    if (const auto close = core::closest(word, known_words(*verb, flag)))
+        message += "; did you mean `" + *close + "`?";
     return message;
 }
 
@@ -90,7 +91,7 @@ bool asked_for_json(int argc, const char* const* argv) {
     return false;
 }
 
-int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& verbs) {
+int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& verbs, Connection::Defaults defaults) {
     CLI::App app{"Pawl: durable tasks on one file.", "pawl"};
     GlobalOptions options;
     Choice choice;
@@ -101,9 +102,7 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
 
     try {
         app.parse(argc, argv);
-    } catch (const CLI::Success& help) {
-        return app.exit(help);
-    } catch (const CLI::ParseError& problem) {
+    } catch (const CLI::Success& help) { return app.exit(help); } catch (const CLI::ParseError& problem) {
         options.json = asked_for_json(argc, argv);  // the parser may have stopped before it
         const Console console(options);
         if (argc == 1) {
@@ -112,25 +111,27 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
         }
         return console.fail({Errc::bad_input, usage_message(app, problem)}, "`" + command_of(app) + " --help`");
     }
-    Console console(options);
+    Console console(options, std::move(defaults));
     return choice.action(console);
 }
 
 }  // namespace
 
 std::vector<Verb> client_verbs() {
-    return {submit_verb(), list_verb(),   get_verb(),    result_verb(), events_verb(), why_verb(),
+    return {submit_verb(), list_verb(),   get_verb(),    result_verb(), events_verb(),  why_verb(),
             cancel_verb(), kill_verb(),   pause_verb(),  resume_verb(), resolve_verb(), retry_verb(),
             queue_verb(),  backup_verb(), doctor_verb(), version_verb()};
 }
 
-int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs) {
+int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs,
+         std::function<void(core::SubmitRequest&)> defaults) {
     std::vector<Verb> verbs = std::move(engine_verbs);
     for (Verb& verb : client_verbs()) verbs.push_back(std::move(verb));
     try {
-        return parse_and_run(argc, argv, verbs);
+        return parse_and_run(argc, argv, verbs, std::move(defaults));
     } catch (const std::exception& failure) {
-        // Out of memory, or a fault of our own: nothing that a caller can expect (house rule: expected failures are values).
+        // Out of memory, or a fault of our own: nothing that a caller can expect (house rule: expected failures are
+        // values).
         std::fprintf(stderr, "pawl: unexpected: %s\n", failure.what());
         return exit_code::store;
     }

@@ -14,13 +14,14 @@ namespace pawl::cli {
 
 /// Global options, before or after the verb.
 struct GlobalOptions {
-    std::string file;    ///< --db, PAWL_DB, ./pawl.db
-    bool json = false;   ///< --json
+    std::string file;   ///< --db, PAWL_DB, ./pawl.db
+    bool json = false;  ///< --json
 };
 
 class Console {
 public:
-    explicit Console(GlobalOptions options) : options_(std::move(options)), connection_(options_.file) {}
+    explicit Console(GlobalOptions options, Connection::Defaults defaults = {})
+        : options_(std::move(options)), connection_(options_.file, std::move(defaults)) {}
 
     const std::string& file() const { return options_.file; }
     bool json() const { return options_.json; }

@@ -16,9 +16,9 @@ Result<std::string> read_all(std::FILE* file, const std::string& name, std::size
     while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, file)) {
         text.append(buffer, n);
         if (text.size() <= bytes_max) continue;
-        return Error{Errc::too_large,
-                     name + " is longer than " + std::to_string(bytes_max) + " bytes; store large data elsewhere and "
-                                                                             "give its address"};
+        return Error{Errc::too_large, name + " is longer than " + std::to_string(bytes_max) +
+                                          " bytes; store large data elsewhere and "
+                                          "give its address"};
     }
     if (std::ferror(file)) return Error{Errc::bad_input, "reading " + name + ": " + std::strerror(errno)};
     return text;

@@ -38,14 +38,15 @@ struct ArrivingBody {
     using value_type = Arriving;
     class reader {
     public:
+        using Header = http::header<false, http::fields>;
         template <bool is_request, class Fields>
         reader(http::header<is_request, Fields>& header, Arriving& arriving) : arriving_(arriving) {
-            if constexpr (!is_request) {
-                arriving_.streamed = arriving_.call != nullptr && arriving_.call->chunk && header.result_int() / 100 == 2;
-            }
+            if constexpr (std::is_same_v<http::header<is_request, Fields>, Header>) header_ = &header;
         }
+        // Called when the header is complete, the constructor long before.
         void init(const boost::optional<std::uint64_t>& length, ErrorCode& ec) {
             ec = {};
+            arriving_.streamed = arriving_.call->chunk && header_->result_int() / 100 == 2;
             // The peer's word is not trusted with memory before its bytes are here.
             if (length && !arriving_.streamed) arriving_.text.reserve(std::min<std::uint64_t>(*length, 1u << 20));
         }
@@ -71,6 +72,7 @@ struct ArrivingBody {
         void finish(ErrorCode& ec) { ec = {}; }
 
     private:
+        const Header* header_ = nullptr;
         Arriving& arriving_;
     };
 };
@@ -93,19 +95,20 @@ NetError connect_error(const Url& url, const std::string& why) {
 
 NetError read_error(const Url& url, const ErrorCode& ec, std::size_t body_max) {
     if (ec == http::error::body_limit || ec == http::error::buffer_overflow) {
-        return {NetError::Kind::too_large, "the answer of " + url.authority() + " is longer than " +
-                                               std::to_string(body_max) + " bytes", true};
+        return {NetError::Kind::too_large,
+                "the answer of " + url.authority() + " is longer than " + std::to_string(body_max) + " bytes", true};
     }
     if (ec == http::error::header_limit) {
-        return {NetError::Kind::too_large, "the answer of " + url.authority() + " has more than 64 KiB of headers", true};
+        return {NetError::Kind::too_large, "the answer of " + url.authority() + " has more than 64 KiB of headers",
+                true};
     }
     return {NetError::Kind::malformed, "the answer of " + url.authority() + " is not HTTP/1.1: " + ec.message(), true};
 }
 
 NetError cut_error(const Url& url, const ErrorCode& ec, bool sent) {
     const std::string why = ec == asio::error::eof ? "it closed the connection" : ec.message();
-    return {NetError::Kind::reset, "the connection to " + url.authority() + " was cut before the answer was whole: " + why,
-            sent};
+    return {NetError::Kind::reset,
+            "the connection to " + url.authority() + " was cut before the answer was whole: " + why, sent};
 }
 
 std::optional<std::chrono::seconds> keep_alive_limit(std::string_view header) {
@@ -123,7 +126,8 @@ core::HttpResponse to_response(http::response<ArrivingBody>&& message) {
     out.headers.reserve(8);
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name)
+            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         out.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     out.body = std::move(message.body().text);
@@ -157,6 +161,7 @@ Connection::Connection(asio::io_context& loop, TlsClient& tls, Url url, std::str
 void Connection::close() {
     ErrorCode ignored;
     socket_.close(ignored);
+    if (tls_ && open_) TlsClient::retire(*tls_);
     open_ = false;
     address_deadline_.reset();
 }
@@ -182,7 +187,8 @@ Awaitable<std::optional<NetError>> Connection::open(std::shared_ptr<Call> call, 
         asio::ip::basic_resolver<tcp, Executor> resolver(loop_);
         auto [ec, found] = co_await resolver.async_resolve(url_.host, std::to_string(url_.port), as_result);
         if (ec) co_return connect_error(url_, "the name cannot be looked up: " + ec.message());
-        for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+        for (const auto& entry : found)
+            endpoints.push_back(entry.endpoint());
     }
     std::optional<NetError> failed = connect_error(url_, "the name has no address");
     for (const tcp::endpoint& endpoint : endpoints) {
@@ -272,6 +278,7 @@ Awaitable<ErrorCode> Connection::write_request(Stream& stream, Call& call) {
 template <class Stream>
 Awaitable<Outcome> Connection::read_response(Stream& stream, Call& call) {
     Outcome outcome;
+    bool ended = false;
     std::optional<http::response_parser<ArrivingBody>> parser;
     const auto expect_response = [&] {
         parser.emplace();
@@ -307,12 +314,13 @@ Awaitable<Outcome> Connection::read_response(Stream& stream, Call& call) {
         // Over TLS a body that ends with the connection must end with a close_notify (eof), or it may be cut.
         if (failed == asio::error::eof && parser->is_header_done()) {
             parser->put_eof(ec);
+            ended = true;
             if (!ec && parser->is_done()) break;
         }
         outcome.error = cut_error(url_, failed, call.sent);
         co_return outcome;
     }
-    outcome.reusable = parser->get().keep_alive() && buffer_.size() == 0;
+    outcome.reusable = !ended && parser->get().keep_alive() && buffer_.size() == 0;
     outcome.keep_alive = keep_alive_limit(parser->get()[http::field::keep_alive]);
     outcome.response = to_response(parser->release());
     co_return outcome;

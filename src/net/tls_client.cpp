@@ -34,7 +34,8 @@ int owner_index() {
 TlsClient::~TlsClient() {
     // Streams may outlive us in suspended reads; their context must not call back into a dead owner.
     if (context_) SSL_CTX_set_ex_data(context_->native_handle(), owner_index(), nullptr);
-    for (const auto& [host, session] : sessions_) SSL_SESSION_free(session);
+    for (const auto& [host, session] : sessions_)
+        SSL_SESSION_free(session);
 }
 
 Result<void> TlsClient::open() {
@@ -92,6 +93,10 @@ Result<std::unique_ptr<TlsStream>> TlsClient::stream(TcpSocket& socket, const st
     SSL_set_ex_data(ssl, host_key_index(), const_cast<std::string*>(&host_key));
     if (const auto found = sessions_.find(host_key); found != sessions_.end()) SSL_set_session(ssl, found->second);
     return stream;
+}
+
+void TlsClient::retire(TlsStream& stream) {
+    SSL_set_shutdown(stream.native_handle(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 std::string TlsClient::failure_text(TlsStream& stream, const ErrorCode& ec) {

@@ -2,7 +2,7 @@
 
 #include "core/canonical_json.hpp"
 #include "core/shown.hpp"
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <boost/json.hpp>
 
@@ -14,14 +14,11 @@ namespace {
 namespace json = boost::json;
 
 std::size_t skip_space(std::string_view text, std::size_t at) {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r'))
-        ++at;
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) ++at;
     return at;
 }
 
-bool stands(std::string_view text, std::size_t at, char c) {
-    return at < text.size() && text[at] == c;
-}
+bool stands(std::string_view text, std::size_t at, char c) { return at < text.size() && text[at] == c; }
 
 // Where the string or value that starts at `at` ends, or the text's end. Only brackets and quotes are followed:
 // whether it is JSON at all, core::check_json says of each piece.
@@ -211,7 +208,7 @@ std::vector<FieldError> Body::errors() const {
     for (const Member& member : members_) {
         if (member.asked) continue;
         std::string detail = "unknown field";
-        if (const auto close = closest(member.name, known_)) detail += "; did you mean \"" + *close + "\"?";
+        if (const auto close = core::closest(member.name, known_)) detail += "; did you mean \"" + *close + "\"?";
         all.push_back({member.name, std::move(detail)});
     }
     return all;

@@ -7,12 +7,13 @@
 namespace pawl::server {
 
 DirectPort::DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader,
-                       const core::Clock& clock, core::Random& random, std::string name)
+                       const core::Clock& clock, core::Random& random, std::string name, Defaults defaults)
     : store_(std::move(store)),
       reader_(std::move(reader)),
       clock_(&clock),
       random_(&random),
-      name_(std::move(name)) {
+      name_(std::move(name)),
+      defaults_(std::move(defaults)) {
     PAWL_ASSERT((store_ != nullptr) != (reader_ != nullptr));
 }
 
@@ -31,8 +32,7 @@ Result<std::vector<Result<core::Answer>>> DirectPort::apply(const std::vector<co
 
     std::vector<Result<core::Answer>> answers;
     answers.reserve(applied->replies.size());
-    for (core::Reply& reply : applied->replies)
-        answers.push_back(std::move(reply.answer));
+    for (core::Reply& reply : applied->replies) answers.push_back(std::move(reply.answer));
     return answers;
 }
 
@@ -56,8 +56,6 @@ std::unique_ptr<Wait> DirectPort::wait(core::TaskRef, Change, core::Micros, std:
     return std::make_unique<Wait>();
 }
 
-core::Instant DirectPort::store_now() const {
-    return std::max(last_now_, core::instant(core::count(clock_->wall())));
-}
+core::Instant DirectPort::store_now() const { return std::max(last_now_, core::instant(core::count(clock_->wall()))); }
 
 }  // namespace pawl::server

@@ -37,8 +37,7 @@ std::optional<Response> look(core::Reader& reader, const EventsRequest& asked, b
     while (left > 0 && json.str().size() < answer_bytes_max) {
         const auto events = reader.feed(after, std::min(left, read_at_once));
         if (!events) return call.refusal(events.error());
-        for (const auto& [entry, task] : *events)
-            append_entry(json, entry, &task);
+        for (const auto& [entry, task] : *events) append_entry(json, entry, &task);
         if (events->empty()) break;
         after = events->back().first.seq;
         left -= static_cast<int>(events->size());

@@ -35,8 +35,7 @@ std::optional<Response> look(core::Reader& reader, const JournalRequest& asked, 
     while (left > 0 && json.str().size() < answer_bytes_max) {
         const auto entries = reader.journal(row->ref, after, std::min(left, read_at_once));
         if (!entries) return call.refusal(entries.error());
-        for (const core::Entry& entry : *entries)
-            append_entry(json, entry);
+        for (const core::Entry& entry : *entries) append_entry(json, entry);
         if (entries->empty()) break;
         after = entries->back().no;
         left -= static_cast<int>(entries->size());

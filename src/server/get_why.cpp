@@ -57,8 +57,7 @@ void append_why(JsonText& json, const WhyFacts& facts, const Why& answer) {
         .field("text", answer.text)
         .name("next")
         .open('[');
-    for (const std::string& command : answer.next)
-        json.text(command);
+    for (const std::string& command : answer.next) json.text(command);
     json.close(']')
         .field("until", answer.until)
         .text_or_null("step", answer.step)

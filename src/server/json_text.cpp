@@ -68,23 +68,15 @@ JsonText& JsonText::raw(std::string_view json) {
     return *this;
 }
 
-JsonText& JsonText::field(std::string_view n, core::Instant at) {
-    return field(n, format_time(at));
-}
-JsonText& JsonText::field(std::string_view n, core::WallInstant at) {
-    return field(n, core::format_instant(at));
-}
+JsonText& JsonText::field(std::string_view n, core::Instant at) { return field(n, format_time(at)); }
+JsonText& JsonText::field(std::string_view n, core::WallInstant at) { return field(n, core::format_instant(at)); }
 
 JsonText& JsonText::raw_field(std::string_view n, std::string_view json) {
     return json.empty() ? name(n).null() : name(n).raw(json);
 }
 
-std::string format_time(core::Instant at) {
-    return core::format_instant(core::wall_instant(core::count(at)));
-}
+std::string format_time(core::Instant at) { return core::format_instant(core::wall_instant(core::count(at))); }
 
-bool is_json(std::string_view text) {
-    return core::check_json(text, text.size()).has_value();
-}
+bool is_json(std::string_view text) { return core::check_json(text, text.size()).has_value(); }
 
 }  // namespace pawl::server

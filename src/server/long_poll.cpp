@@ -79,8 +79,7 @@ private:
 };
 
 LongPolls::~LongPolls() {
-    for (const auto& poll : polls_)
-        poll->abandon();
+    for (const auto& poll : polls_) poll->abandon();
 }
 
 void LongPolls::start(PollParams params) {
@@ -95,8 +94,7 @@ void LongPolls::start(PollParams params) {
 void LongPolls::stop() {
     stopped_ = true;
     const auto polls = polls_;  // each may leave the list while it answers
-    for (const auto& poll : polls)
-        poll->stop();
+    for (const auto& poll : polls) poll->stop();
 }
 
 }  // namespace pawl::server

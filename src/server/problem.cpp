@@ -73,9 +73,7 @@ Errc code_of(int status) {
 
 }  // namespace
 
-int status_of(Errc code) {
-    return entry_of(code).status;
-}
+int status_of(Errc code) { return entry_of(code).status; }
 
 Response problem(const Request& request, const Error& error, std::vector<FieldError> errors, int status) {
     const CodeStatus& entry = entry_of(error.code);
@@ -90,8 +88,7 @@ Response problem(const Request& request, const Error& error, std::vector<FieldEr
         .field("code", to_string(error.code));
     if (!errors.empty()) {
         json.name("errors").open('[');
-        for (const FieldError& e : errors)
-            json.open().field("field", e.field).field("detail", e.detail).close();
+        for (const FieldError& e : errors) json.open().field("field", e.field).field("detail", e.detail).close();
         json.close(']');
     }
     json.close();

@@ -33,8 +33,7 @@ void list_queues(Call call) {
         if (!queues) return call.refusal(queues.error());
         JsonText json;
         json.open().name("queues").open('[');
-        for (const core::QueueStatus& queue : *queues)
-            append_queue(json, queue);
+        for (const core::QueueStatus& queue : *queues) append_queue(json, queue);
         json.close(']').close();
         return json_response(std::move(json));
     });

@@ -26,14 +26,16 @@ Result<std::string> private_folder() {
     const bool ours = ::lstat(folder.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == ::getuid() &&
                       (found.st_mode & 077) == 0;
     if (ours) return folder;
-    return Error{Errc::refused, "the folder " + folder + " is not ours alone; set XDG_RUNTIME_DIR, or give the "
-                                "database file a shorter path"};
+    return Error{Errc::refused, "the folder " + folder +
+                                    " is not ours alone; set XDG_RUNTIME_DIR, or give the "
+                                    "database file a shorter path"};
 }
 
 Result<std::string> runtime_folder() {
     const char* given = std::getenv("XDG_RUNTIME_DIR");
     constexpr std::size_t name_bytes = 32;
-    if (given && given[0] == '/' && std::string_view(given).size() + name_bytes < path_bytes_max) return std::string(given);
+    if (given && given[0] == '/' && std::string_view(given).size() + name_bytes < path_bytes_max)
+        return std::string(given);
     return private_folder();
 }
 

@@ -100,6 +100,7 @@ Submission read_submission(std::string_view json, std::string_view header_key, P
         submission.error = {Errc::bad_input, describe(submission.errors)};
         return submission;
     }
+    port.set_defaults(request);
     const core::IdChance chance{port.random().next(), port.random().next()};
     auto command = core::make_submit(std::move(request), port.clock().wall(), chance);
     if (command) {
@@ -110,9 +111,7 @@ Submission read_submission(std::string_view json, std::string_view header_key, P
     return submission;
 }
 
-int status_of(const core::Submitted& submitted) {
-    return submitted.replayed ? 200 : 201;
-}
+int status_of(const core::Submitted& submitted) { return submitted.replayed ? 200 : 201; }
 
 void append_submitted(JsonText& json, const core::Submitted& submitted) {
     json.open()

@@ -5,9 +5,7 @@
 namespace pawl::server {
 namespace {
 
-std::string_view reason_text(std::int64_t number) {
-    return to_string(static_cast<Reason>(number));
-}
+std::string_view reason_text(std::int64_t number) { return to_string(static_cast<Reason>(number)); }
 
 // What `number` means depends on the kind (core/journal.hpp); a reader of the API must not need that table.
 void append_number(JsonText& json, const core::Entry& entry) {
@@ -120,8 +118,7 @@ void append_worker(JsonText& json, const std::optional<WorkerStatus>& worker) {
             .close();
     }
     json.close(']').name("queues").open('[');
-    for (const std::string& queue : worker->queues)
-        json.text(queue);
+    for (const std::string& queue : worker->queues) json.text(queue);
     json.close(']')
         .field("slots", worker->slots)
         .field("busy", worker->busy)

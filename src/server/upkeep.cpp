@@ -9,8 +9,7 @@ namespace {
 
 void append_counts(JsonText& json, const std::vector<std::int64_t>& counts) {
     json.open();
-    for (std::size_t i = 0; i < counts.size(); ++i)
-        json.field(to_string(static_cast<TaskState>(i)), counts[i]);
+    for (std::size_t i = 0; i < counts.size(); ++i) json.field(to_string(static_cast<TaskState>(i)), counts[i]);
     json.close();
 }
 
@@ -21,8 +20,7 @@ Response doctor(core::Reader& reader, const Call& call, const std::optional<Work
     if (!counts) return call.refusal(counts.error());
     JsonText json;
     json.open().field("ok", findings->empty()).field("store", call.port->store_name()).name("findings").open('[');
-    for (const std::string& finding : *findings)
-        json.text(finding);
+    for (const std::string& finding : *findings) json.text(finding);
     json.close(']').name("tasks");
     append_counts(json, *counts);
     json.name("worker");

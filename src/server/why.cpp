@@ -9,9 +9,7 @@ namespace {
 
 using core::EntryKind;
 
-std::string quoted(std::string_view text) {
-    return "\"" + std::string(text) + "\"";
-}
+std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 std::string plural(std::int64_t n, std::string_view one) {
     return std::to_string(n) + " " + std::string(one) + (n == 1 ? "" : "s");
@@ -20,8 +18,7 @@ std::string plural(std::int64_t n, std::string_view one) {
 // In single quotes, so that a step's name can be pasted into a shell.
 std::string for_shell(std::string_view word) {
     std::string out = "'";
-    for (const char c : word)
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return out + "'";
 }
 

@@ -27,7 +27,8 @@ bool run_until(boost::asio::io_context& loop, const std::function<bool()>& done,
 Answer exchange(boost::asio::io_context& loop, core::Net& net, core::HttpRequest request,
                 std::function<void(std::string_view)> chunk) {
     std::optional<Answer> answer;
-    const auto handle = net.send(std::move(request), [&](Answer a) { answer = std::move(a); }, std::move(chunk));
+    const auto handle = net.send(
+        std::move(request), [&](Answer a) { answer = std::move(a); }, std::move(chunk));
     if (!run_until(loop, [&] { return answer.has_value(); })) throw std::runtime_error("no answer within 20 s");
     return std::move(*answer);
 }
@@ -47,8 +48,14 @@ RawPeer::RawPeer(std::function<void(int fd)> serve) : serve_(std::move(serve)) {
         for (;;) {
             const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (fd < 0) return;
+            {
+                const std::lock_guard lock(mutex_);
+                serving_ = fd;
+            }
             ++accepted_;
             serve_(fd);
+            const std::lock_guard lock(mutex_);
+            serving_ = -1;
             ::close(fd);
         }
     });
@@ -56,6 +63,10 @@ RawPeer::RawPeer(std::function<void(int fd)> serve) : serve_(std::move(serve)) {
 
 RawPeer::~RawPeer() {
     ::shutdown(listener_, SHUT_RDWR);
+    {
+        const std::lock_guard lock(mutex_);
+        if (serving_ >= 0) ::shutdown(serving_, SHUT_RDWR);
+    }
     thread_.join();
     ::close(listener_);
 }
@@ -77,7 +88,9 @@ std::string read_until(int fd, std::string_view mark) {
     return all;
 }
 
-std::string read_all(int fd) { return read_until(fd, std::string_view("\xff\xfe never sent", 14)); }
+std::string read_all(int fd) {
+    return read_until(fd, std::string_view("\xff\xfe never sent", 14));
+}
 
 void write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {

@@ -6,7 +6,8 @@
 namespace pawl::cli {
 
 Verb cancel_verb() {
-    return {"cancel", "end a task in order: running steps are told to stop, compensations run", [](Arguments& arguments) -> Action {
+    return {"cancel", "end a task in order: running steps are told to stop, compensations run",
+            [](Arguments& arguments) -> Action {
                 struct Options {
                     std::string task;
                     std::optional<std::string> request_id;

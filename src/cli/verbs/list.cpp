@@ -55,7 +55,9 @@ int list(Console& console, const Options& options) {
 Verb list_verb() {
     const auto declare = [](Arguments& arguments) -> Action {
         auto options = std::make_shared<Options>();
-        arguments.option("--state", "STATE,...", options->state, "pending, running, waiting, paused, completed, failed, cancelled")
+        arguments
+            .option("--state", "STATE,...", options->state,
+                    "pending, running, waiting, paused, completed, failed, cancelled")
             .option("--type", "TYPE", options->type, "only this type")
             .option("--queue", "QUEUE", options->queue, "only this queue")
             .option("--tag", "TAG", options->tag, "only tasks with this tag")

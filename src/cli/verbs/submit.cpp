@@ -94,7 +94,8 @@ Verb submit_verb() {
             .option("--on-existing", "WHAT", o->on_existing, "attach (default), reject, retry_if_failed, replace")
             .option("--flow-key", "K", o->flow_key, "flow-control key (tenant, user)")
             .list("--tag", "TAG", o->tags, "may be given several times")
-            .option("--bulk", "FILE", o->bulk, "many tasks: one {\"type\", \"input\", \"key\", ...} a line; - for stdin");
+            .option("--bulk", "FILE", o->bulk,
+                    "many tasks: one {\"type\", \"input\", \"key\", ...} a line; - for stdin");
         return [o](Console& console) { return submit(console, *o); };
     };
     return {"submit", "store a task and print its id", declare};

@@ -1,15 +1,14 @@
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <algorithm>
 
-namespace pawl::server {
+namespace pawl::core {
 namespace {
 
 // Edits to turn one into the other; a swap of neighbours counts once, as it is one slip of the fingers.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before, above(b.size() + 1), row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j)
-        above[j] = j;
+    for (std::size_t j = 0; j <= b.size(); ++j) above[j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
@@ -41,4 +40,4 @@ std::optional<std::string> closest(std::string_view given, const std::vector<std
     return best;
 }
 
-}  // namespace pawl::server
+}  // namespace pawl::core
