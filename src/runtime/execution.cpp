@@ -185,9 +185,11 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
         case EntryKind::step_unknown:
             s.attempts = static_cast<int>(number);
             s.unknown_open = true;
+            s.code = core::decode_failure(error).code;
             if (s.phase == Op::recording) s.phase = Op::fresh;  // its check comes next
             break;
         case EntryKind::step_resolved:
+            if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts--;  // a crash burns no attempt
             s.intent_open = s.unknown_open = false;
             s.phase = Op::fresh;
             break;
@@ -402,7 +404,7 @@ void Execution::start_op(OpBase& op) {
     OpState& s = op.state;
     if (s.phase == Op::done || s.phase == Op::running || s.phase == Op::recording || s.phase == Op::checking) {
         if (s.abandoned && s.phase == Op::running)
-            if (Running* r = running_of(op)) r->state->request_stop(1);
+            if (Running* r = running_of(op)) stop_attempt(*r, 1);
         return;
     }
     if (s.abandoned && (!s.intent_open || op.options.effect != Effect::once)) return cancel_op(op);
@@ -437,6 +439,7 @@ bool Execution::only_durable_waits() const {
     for (const Draft& d : drafts_)
         if (d.entry.kind != EntryKind::timer_set &&
             !(d.entry.kind == EntryKind::step_attempt_failed && d.entry.due_in) &&
+            !(d.entry.kind == EntryKind::step_unknown && d.op->options.on_unknown.policy == OnUnknown::Policy::retry) &&
             !(pause_text_ && !core::is_observed(d.entry.kind)))
             return false;
     if (pause_text_) return true;

@@ -169,13 +169,16 @@ private:
     void on_function_end(Running* running, Ended ended);
     void end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended);
     void attempt_failed(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after);
-    void attempt_unknown(OpBase& op, const std::string& why);
-    void decide_unknown(OpBase& op, const std::string& why);
+    void again_or_fail(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after, int number);
+    enum class End : std::uint8_t { in_life, by_crash };
+    void attempt_unknown(OpBase& op, const core::Failure& failure, End end);
+    void decide_unknown(OpBase& op, const std::string& why, int number);
     void end_check(OpBase& op, const std::optional<std::string>& over, Ended ended);
     void recover(OpBase& op);
     void record_intent(const std::shared_ptr<AttemptState>& state, std::string identity);
     void cancel_op(OpBase& op);
     void stop_attempts(int level);
+    void stop_attempt(Running& running, int level);
     void over(Running& running, std::string why);
     Running* running_of(const OpBase& op);
     std::optional<core::Micros> time_left(const OpBase& op) const;

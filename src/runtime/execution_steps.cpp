@@ -203,10 +203,12 @@ void Execution::over(Running& running, std::string why) {
 }
 
 void Execution::stop_attempts(int level) {
-    for (const auto& running : running_) {
-        running->state->request_stop(level);
-        if (running->async) running->async->stop();
-    }
+    for (const auto& running : running_) stop_attempt(*running, level);
+}
+
+void Execution::stop_attempt(Running& running, int level) {
+    running.state->request_stop(level);
+    if (running.async) running.async->stop();
 }
 
 Execution::Running* Execution::running_of(const OpBase& op) {
@@ -266,17 +268,26 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
 }
 
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
+    if (op.options.effect == Effect::once && failure.cls == ErrorClass::unknown)
+        return attempt_unknown(op, failure, End::in_life);
+    // Of a step that may run again at any time it does not matter whether it happened.
+    if (failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
+    again_or_fail(op, std::move(failure), retry_after, op.state.attempts + 1);
+}
+
+// Another attempt after its back-off, while the policy and the time allow one.
+void Execution::again_or_fail(OpBase& op, core::Failure failure, std::optional<Micros> retry_after, int number) {
     core::FailedAttempt facts;
-    facts.number = op.state.attempts + 1;
-    facts.cls = failure.cls;
-    facts.effect = op.options.effect;
+    facts.number = number;
+    facts.cls = failure.cls == ErrorClass::unknown ? ErrorClass::retryable : failure.cls;
+    facts.effect = Effect::idempotent;  // whether it may be repeated was judged before
     facts.retry_after = retry_after;
     facts.task_attempts = row_.max_attempts;
     facts.remaining = time_left(op);
     facts.jitter = engine_.random().unit();
     const core::RetryDecision decision = core::decide_retry(policy_of(op), facts);
     using What = core::RetryDecision::What;
-    if (decision.what == What::unknown) return attempt_unknown(op, failure.message);
+    PAWL_ASSERT(decision.what != What::unknown);
     op.state.phase = Op::recording;
     if (decision.what == What::retry)
         return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure), decision.delay);
@@ -286,31 +297,38 @@ void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<
         return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure));
     }
     if (!decision.text.empty()) failure.message += " (" + decision.text + ")";
-    if (failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
     draft(EntryKind::step_failed, op, facts.number, {}, core::encode_failure(failure));
 }
 
 // ---- unknown outcomes ------------------------------------------------------------------------------------------
 
-void Execution::attempt_unknown(OpBase& op, const std::string& why) {
+void Execution::attempt_unknown(OpBase& op, const core::Failure& failure, End end) {
+    // The code tells a later reader how it ended: outcome_unknown stands for a crash.
+    const Errc code = end == End::by_crash ? Errc::outcome_unknown : failure.code;
+    const int number = op.state.attempts + 1;
     op.state.phase = Op::recording;
-    draft(EntryKind::step_unknown, op, op.state.attempts + 1, {},
-          core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, why}));
+    draft(EntryKind::step_unknown, op, number, {},
+          core::encode_failure({ErrorClass::unknown, code, failure.message}));
+    using Policy = OnUnknown::Policy;
     // A check runs once the entry is flushed: start_op() finds it open and comes back to recover().
-    if (op.options.on_unknown.policy != OnUnknown::Policy::verify) decide_unknown(op, why);
+    if (op.options.on_unknown.policy == Policy::verify) return;
+    // What the attempt itself came to counts as a failed attempt; a crash burns none.
+    if (op.options.on_unknown.policy == Policy::retry && end == End::in_life)
+        return again_or_fail(op, failure, {}, number);
+    decide_unknown(op, failure.message, number);
 }
 
-void Execution::decide_unknown(OpBase& op, const std::string& why) {
+void Execution::decide_unknown(OpBase& op, const std::string& why, int number) {
     using Policy = OnUnknown::Policy;
     const core::Failure failure{ErrorClass::unknown, Errc::outcome_unknown, "outcome unknown: " + why};
     switch (op.options.on_unknown.policy) {
         case Policy::report:
         case Policy::fail:
             op.state.phase = Op::recording;
-            return draft(EntryKind::step_failed, op, op.state.attempts, {}, core::encode_failure(failure));
+            return draft(EntryKind::step_failed, op, number, {}, core::encode_failure(failure));
         case Policy::retry:
             op.state.phase = Op::recording;
-            return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "on_unknown(retry)");
+            return draft(EntryKind::step_resolved, op, number, {}, "on_unknown(retry)");
         case Policy::verify:
         case Policy::pause:
             op.state.phase = Op::checking;
@@ -325,12 +343,14 @@ void Execution::recover(OpBase& op) {
     if (s.unknown_open) {
         if (op.options.on_unknown.policy == OnUnknown::Policy::verify && op.options.on_unknown.check)
             return launch(op, true);
-        return decide_unknown(op, "the worker or its attempt ended in the middle");
+        return decide_unknown(op, "the worker or its attempt ended in the middle", s.attempts);
     }
     const auto judge = [this, &op] {
         if (op.options.effect == Effect::once)
-            return attempt_unknown(op, "the worker ended in the middle of attempt " +
-                                           std::to_string(op.state.attempts + 1));
+            return attempt_unknown(op,
+                                   {ErrorClass::unknown, Errc::outcome_unknown,
+                                    "the worker ended in the middle of attempt " + std::to_string(op.state.attempts + 1)},
+                                   End::by_crash);
         op.state.phase = Op::recording;
         draft(EntryKind::step_lost, op, op.state.attempts + 1);
     };
@@ -360,7 +380,11 @@ void Execution::end_check(OpBase& op, const std::optional<std::string>& over, En
     }
     op.state.phase = Op::recording;
     if (ended.happened) return draft(EntryKind::step_completed, op, op.state.attempts, std::move(ended.result));
-    draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
+    if (op.state.code == Errc::outcome_unknown)
+        return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
+    // The attempt came to this by itself: it counts, and the next one has its back-off.
+    again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"}, {},
+                  op.state.attempts);
 }
 
 void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::string identity) {

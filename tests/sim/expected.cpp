@@ -15,9 +15,7 @@ class Reckoning {
 public:
     Reckoning(const History::Task& task, bool has_deadline) : has_deadline_(has_deadline) {
         for (const Entry* entry : History::valid(task)) {
-            const bool is_end = entry->kind == EntryKind::step_completed || entry->kind == EntryKind::step_failed ||
-                                entry->kind == EntryKind::timer_fired;
-            if (is_end) ends_[entry->path] = entry;
+            if (core::is_observed(entry->kind)) ends_[entry->path] = entry;
         }
     }
 
@@ -64,7 +62,7 @@ private:
     Expected step(const StepPlan& plan, detail::Scope& scope) {
         const std::string path = scope.next_path(plan.name);
         const auto at = ends_.find(path);
-        if (at == ends_.end()) return open();
+        if (at == ends_.end() || at->second->kind == EntryKind::step_cancelled) return open();
         const Entry& entry = *at->second;
         if (entry.kind == EntryKind::step_completed) {
             if (entry.result != std::to_string(plan.value)) misfit = path + " has the result " + entry.result;
@@ -80,18 +78,25 @@ private:
     }
 
     Expected sleep(detail::Scope& scope, std::int64_t so_far) {
-        return ends_.contains(scope.next_path("sleep")) ? value(so_far) : open();
+        const auto at = ends_.find(scope.next_path("sleep"));
+        return at != ends_.end() && at->second->kind == EntryKind::timer_fired ? value(so_far) : open();
     }
 
-    // Branches as they stand; the failure that comes first in the journal is the group's.
-    static Expected together(const std::vector<Expected>& branches, std::int64_t so_far) {
+    // Branches as they stand; the failure that comes first in the journal is the group's. The group itself fails when
+    // its other branches have ended, too.
+    Expected together(const std::string& path, const std::vector<Expected>& branches, std::int64_t so_far) const {
         const Expected* first = nullptr;
         bool is_open = false;
         for (const Expected& e : branches) {
             if (e.what == What::open) is_open = true;
             if (e.what == What::failure && (!first || e.failed_no < first->failed_no)) first = &e;
         }
-        if (first) return *first;
+        if (first) {
+            Expected failure = *first;
+            for (auto at = ends_.lower_bound(path + "/"); at != ends_.end() && at->first.starts_with(path + "/"); ++at)
+                failure.failed_no = std::max(failure.failed_no, at->second->no);
+            return failure;
+        }
         if (is_open) return open();
         for (const Expected& e : branches) so_far = mixed(so_far, e.value);
         return value(so_far);
@@ -107,7 +112,7 @@ private:
             if (node.kind == NodeKind::all_tried && e.what == What::failure) e = value(value_of_failure);
             branches.push_back(std::move(e));
         }
-        return together(branches, so_far);
+        return together(path, branches, so_far);
     }
 
     Expected beside(const Node& node, detail::Scope& scope, std::int64_t so_far) {
@@ -115,9 +120,9 @@ private:
         detail::Scope first(path + "/0/"), second(path + "/1/");
         const Expected done = step(node.step, first);
         const Expected slept = sleep(second, 0);
-        if (done.what == What::failure) return done;
-        if (done.what == What::open || slept.what == What::open) return open();
-        return value(mixed(so_far, done.value));
+        Expected both = together(path, {done, slept}, 0);
+        if (both.what == What::value) both.value = mixed(so_far, done.value);
+        return both;
     }
 
     // A value takes part; a failure or an open end goes on as it is.

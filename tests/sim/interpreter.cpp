@@ -13,7 +13,13 @@ using testing::SimPool;
 
 namespace {
 
-bool work(Outside& outside, const StepPlan& plan, const Attempt& attempt, core::Micros length) {
+// What was mended is quick, too.
+core::Micros length_of(Outside& outside, const Attempt& attempt, core::Micros planned) {
+    return outside.task(attempt.state().task).is_mended ? core::Micros{0} : planned;
+}
+
+bool work(Outside& outside, const StepPlan& plan, const Attempt& attempt, core::Micros planned) {
+    const core::Micros length = length_of(outside, attempt, planned);
     SimPool& pool = outside.world().process().pool();
     if (plan.how == detail::HowToRun::pool && length > core::Micros{0})
         pool.block(length, [&] { return plan.heeds_stop && attempt.stop_requested(); });
@@ -56,8 +62,10 @@ private:
 Async<std::int64_t> perform_async(Outside* outside, const StepPlan* plan, const Attempt& attempt) {
     Outside::Visit visit(*outside, *plan, attempt);
     runtime::Loop& loop = outside->world().process().loop();
-    if (plan->before > core::Micros{0}) {
-        Wait wait(loop, plan->before);
+    const core::Micros before = length_of(*outside, attempt, plan->before);
+    const core::Micros after = length_of(*outside, attempt, plan->after);
+    if (before > core::Micros{0}) {
+        Wait wait(loop, before);
         bool is_stopped = false;
         try {
             co_await wait;
@@ -67,8 +75,8 @@ Async<std::int64_t> perform_async(Outside* outside, const StepPlan* plan, const 
         if (is_stopped) throw visit.stopped();
     }
     visit.act();
-    if (plan->after > core::Micros{0}) {
-        Wait wait(loop, plan->after);
+    if (after > core::Micros{0}) {
+        Wait wait(loop, after);
         co_await wait;
     }
     co_return visit.finish();

@@ -38,8 +38,8 @@ void Person::act_at_random() {
 void Person::help_to_the_end() {
     is_helping_ = true;
     if (world_.is_up() && world_.process().store())
-        for (const auto& task : clients_.tasks())
-            if (open_of_[task.id] == 0) look_after(task.id);
+        for (const auto& [id, task] : outside_.history().tasks())
+            if (open_of_[id] == 0) look_after(id);
     world_.at(world_.clock.boot() + 1s, [this] { help_to_the_end(); });
 }
 
