@@ -156,7 +156,8 @@ void Engine::finished(Execution& execution) {
         parked_at_.erase(at);
     }
     const core::TaskRef ref = execution.row().ref;
-    if (const auto at = by_task_.find(ref); at != by_task_.end() && at->second == execution.serial()) by_task_.erase(at);
+    if (const auto at = by_task_.find(ref); at != by_task_.end() && at->second == execution.serial())
+        by_task_.erase(at);
     if (execution.is_lingering()) lingering_.insert(execution.serial());
     if (!execution.removable()) return;
     const auto at = executions_.find(execution.serial());
@@ -248,7 +249,9 @@ void Engine::arm_due(std::optional<core::Instant> next_due, std::optional<core::
 // An empty batch wakes what is due, and claims for the free slots.
 void Engine::tick() { parts_.batcher.kick(); }
 
-bool Engine::quiet() const { return started_ && !store_lost_ && held() == 0 && in_flight_ == 0 && !parts_.batcher.has_work(); }
+bool Engine::quiet() const {
+    return started_ && !store_lost_ && held() == 0 && in_flight_ == 0 && !parts_.batcher.has_work();
+}
 
 void Engine::after_turn() {
     if (draining_ && drained_ && held() == 0) {

@@ -26,12 +26,12 @@ namespace pawl::runtime {
 using detail::Execution;
 
 struct EngineOptions {
-    int concurrency = 64;                 ///< tasks running at once
-    std::vector<std::string> queues;      ///< empty = all
-    core::Micros stop_grace;              ///< between the stop token and the hard stop
-    core::Micros hard_stop;               ///< and from there until a deaf step is left behind
+    int concurrency = 64;                    ///< tasks running at once
+    std::vector<std::string> queues;         ///< empty = all
+    core::Micros stop_grace;                 ///< between the stop token and the hard stop
+    core::Micros hard_stop;                  ///< and from there until a deaf step is left behind
     std::size_t parked_frames_max = 16'384;  ///< about 64 MiB of frames
-    bool park_everywhere = false;         ///< tests: no frame survives a wait, so that every wait replays
+    bool park_everywhere = false;            ///< tests: no frame survives a wait, so that every wait replays
 
     EngineOptions();
 };
@@ -123,7 +123,7 @@ private:
     std::unordered_map<core::TaskRef, std::uint64_t> by_task_;                  // live and parked ones
     std::set<std::uint64_t> lingering_;  // given up, but functions of their steps still run
     std::vector<std::unique_ptr<Execution>> garbage_;
-    std::list<std::uint64_t> parked_;                                          // oldest first
+    std::list<std::uint64_t> parked_;  // oldest first
     std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> parked_at_;
     std::uint64_t next_serial_ = 1;
     struct Watcher {

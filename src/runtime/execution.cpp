@@ -112,23 +112,33 @@ bool Execution::is_void(int no) const {
     return std::ranges::any_of(voided_, [no](const auto& range) { return no >= range.first && no <= range.second; });
 }
 
-// Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, the rest is as if
-// it had not been. A kept result is recorded anew when the code asks for it, so that a later replay reads it in order.
+// Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, what they say about
+// effects (begun, unknown, did not happen) stays known, the rest is as if it had not been. A kept result is recorded
+// anew when the code asks for it, so that a later replay reads it in order.
 void Execution::feed_void(core::Entry& entry) {
+    if (entry.kind == EntryKind::reopened) return feed_reopened(entry);
+    if (!core::is_operation(entry.kind)) return;
+    const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
+    OpState& s = at != active_.end() ? (*at)->state : voided_steps_[entry.path];
+    s.intent_open = entry.kind == EntryKind::step_started || (entry.kind == EntryKind::step_unknown && s.intent_open);
+    s.unknown_open = entry.kind == EntryKind::step_unknown;
+    if (entry.kind == EntryKind::step_started) s.identity = std::move(entry.result);
+    if (entry.kind == EntryKind::step_unknown) s.code = core::decode_failure(entry.error).code;
     if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
-    if (entry.kind == EntryKind::step_failed) voided_classes_[entry.path] = core::decode_failure(entry.error).cls;
-    if (entry.kind != EntryKind::reopened) return;
-    // A person said "again". A known failure gets a new key, so that the receiver does not answer with the old one;
-    // after an unknown outcome the key stays, so that the receiver can tell the repetition.
-    const auto failed = voided_classes_.find(entry.path);
-    if (failed != voided_classes_.end() && failed->second != ErrorClass::unknown) generations_[entry.path]++;
+    if (entry.kind == EntryKind::step_failed) voided_failures_[entry.path] = core::decode_failure(entry.error).cls;
+}
+
+// A person said "again". A known failure gets a new key, so that the receiver does not answer with the old one; after
+// an unknown outcome the key stays, so that the receiver can tell the repetition.
+void Execution::feed_reopened(const core::Entry& entry) {
+    const auto failed = voided_failures_.find(entry.path);
+    if (failed != voided_failures_.end() && failed->second != ErrorClass::unknown) generations_[entry.path]++;
     for (OpBase* op : active_) {
         OpState& s = op->state;
         s.attempts = 0;
         s.first_us = 0;
         if (op->kind == OpKind::step) s.due_us = 0;
         s.generation = generation_of(*op);
-        if (op->path == entry.path) s.intent_open = s.unknown_open = false;
     }
 }
 
@@ -189,7 +199,8 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
             if (s.phase == Op::recording) s.phase = Op::fresh;  // its check comes next
             break;
         case EntryKind::step_resolved:
-            if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts--;  // a crash burns no attempt
+            // A crash burns no attempt. (A retry of the task has set the count to 0.)
+            if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts = std::max(0, s.attempts - 1);
             s.intent_open = s.unknown_open = false;
             s.phase = Op::fresh;
             break;
@@ -249,6 +260,13 @@ void Execution::diverge(std::string text) {
 
 void Execution::registered(OpBase& op) {
     op.state.generation = generation_of(op);
+    if (const auto known = voided_steps_.find(op.path); known != voided_steps_.end()) {
+        op.state.intent_open = known->second.intent_open;
+        op.state.unknown_open = known->second.unknown_open;
+        op.state.identity = std::move(known->second.identity);
+        op.state.code = known->second.code;
+        voided_steps_.erase(known);
+    }
     active_.push_back(&op);
     fresh_.push_back(&op);
     // A branch that was already on its way when its sibling failed: nothing of it starts.
@@ -328,9 +346,10 @@ void Execution::settle() {
                 send_record(pause_text_ ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
                                         : core::Transition{park()});
             } else if (!busy && held_up && drafts_.empty()) {
-                send_record(pause_text_        ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
-                            : pause_requested_ ? core::Transition{core::Pause{Reason::by_operator, "by request of an operator"}}
-                                               : core::Transition{core::HandBack{}});
+                send_record(pause_text_ ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
+                            : pause_requested_
+                                ? core::Transition{core::Pause{Reason::by_operator, "by request of an operator"}}
+                                : core::Transition{core::HandBack{}});
             } else {
                 if (!drafts_.empty()) send_record();
                 arm_wake();

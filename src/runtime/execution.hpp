@@ -132,6 +132,7 @@ private:
     void feed(core::Entry& entry);
     bool is_void(int no) const;
     void feed_void(core::Entry& entry);
+    void feed_reopened(const core::Entry& entry);
     int generation_of(const OpBase& op) const;
     void feed_operation(core::Entry& entry);
     void apply_to_op(OpBase& op, core::EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
@@ -191,7 +192,8 @@ private:
     std::string definition_;
     std::vector<std::pair<int, int>> voided_;
     std::map<std::string, std::string> salvaged_;       // results inside a void range, by path
-    std::map<std::string, ErrorClass> voided_classes_;  // of the newest failure inside one, by path
+    std::map<std::string, OpState> voided_steps_;        // what one says about effects of steps not yet awaited
+    std::map<std::string, ErrorClass> voided_failures_;  // of the newest failure inside one, by path
     std::map<std::string, int> generations_;            // by path; raised by a retry after a known failure
 
     Phase phase_ = Phase::loading;

@@ -40,9 +40,7 @@ Thrown describe(const std::exception_ptr& error, Effect effect) {
         return {{otherwise, Errc::stopping, e.what()}, {}};
     } catch (const std::logic_error& e) {
         return {{effect == Effect::once ? ErrorClass::unknown : ErrorClass::final, Errc::step_failed, e.what()}, {}};
-    } catch (const std::exception& e) {
-        return {{otherwise, Errc::step_failed, e.what()}, {}};
-    } catch (...) {
+    } catch (const std::exception& e) { return {{otherwise, Errc::step_failed, e.what()}, {}}; } catch (...) {
         return {{otherwise, Errc::step_failed, "threw something that is not a std::exception"}, {}};
     }
 }
@@ -114,9 +112,7 @@ void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& st
     Ended ended;
     try {
         ended.result = op.run(Attempt(*state));
-    } catch (...) {
-        ended.error = std::current_exception();
-    }
+    } catch (...) { ended.error = std::current_exception(); }
     const Micros held = engine_.clock().boot() - start;
     if (held > loop_hold_max)
         spdlog::warn("task {}: step {} held the event loop for {} ms; run it in the pool (leave out .on_loop())",
@@ -148,9 +144,7 @@ void Execution::launch(OpBase& op, bool checking) {
                 Ended ended;
                 try {
                     ended.result = running->op->take_async();
-                } catch (...) {
-                    ended.error = std::current_exception();
-                }
+                } catch (...) { ended.error = std::current_exception(); }
                 on_function_end(running, std::move(ended));
             });
         });
@@ -170,12 +164,9 @@ void Execution::launch(OpBase& op, bool checking) {
             } else {
                 ended.result = running->op->run(running->attempt);
             }
-        } catch (...) {
-            ended.error = std::current_exception();
-        }
-        engine_.loop().post([this, running, ended = std::move(ended)]() mutable {
-            on_function_end(running, std::move(ended));
-        });
+        } catch (...) { ended.error = std::current_exception(); }
+        engine_.loop().post(
+            [this, running, ended = std::move(ended)]() mutable { on_function_end(running, std::move(ended)); });
     });
 }
 
@@ -236,10 +227,11 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
         op.state.phase = Op::recording;
         if (ended.result.size() <= core::limits::result_bytes_max)
             return draft(EntryKind::step_completed, op, number, std::move(ended.result));
-        return draft(EntryKind::step_failed, op, number, {},
-                     core::encode_failure({ErrorClass::final, Errc::too_large,
-                                           "its result has " + std::to_string(ended.result.size()) +
-                                               " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
+        return draft(
+            EntryKind::step_failed, op, number, {},
+            core::encode_failure({ErrorClass::final, Errc::too_large,
+                                  "its result has " + std::to_string(ended.result.size()) +
+                                      " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
     }
     Thrown thrown;
     if (over) {
@@ -290,7 +282,8 @@ void Execution::again_or_fail(OpBase& op, core::Failure failure, std::optional<M
     PAWL_ASSERT(decision.what != What::unknown);
     op.state.phase = Op::recording;
     if (decision.what == What::retry)
-        return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure), decision.delay);
+        return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure),
+                     decision.delay);
     if (decision.what == What::pause) {
         pause_reason_ = Reason::exhausted;
         pause_text_ = "step " + op.path + ": " + failure.message + " (" + decision.text + ")";
@@ -307,8 +300,7 @@ void Execution::attempt_unknown(OpBase& op, const core::Failure& failure, End en
     const Errc code = end == End::by_crash ? Errc::outcome_unknown : failure.code;
     const int number = op.state.attempts + 1;
     op.state.phase = Op::recording;
-    draft(EntryKind::step_unknown, op, number, {},
-          core::encode_failure({ErrorClass::unknown, code, failure.message}));
+    draft(EntryKind::step_unknown, op, number, {}, core::encode_failure({ErrorClass::unknown, code, failure.message}));
     using Policy = OnUnknown::Policy;
     // A check runs once the entry is flushed: start_op() finds it open and comes back to recover().
     if (op.options.on_unknown.policy == Policy::verify) return;
@@ -347,10 +339,11 @@ void Execution::recover(OpBase& op) {
     }
     const auto judge = [this, &op] {
         if (op.options.effect == Effect::once)
-            return attempt_unknown(op,
-                                   {ErrorClass::unknown, Errc::outcome_unknown,
-                                    "the worker ended in the middle of attempt " + std::to_string(op.state.attempts + 1)},
-                                   End::by_crash);
+            return attempt_unknown(
+                op,
+                {ErrorClass::unknown, Errc::outcome_unknown,
+                 "the worker ended in the middle of attempt " + std::to_string(op.state.attempts + 1)},
+                End::by_crash);
         op.state.phase = Op::recording;
         draft(EntryKind::step_lost, op, op.state.attempts + 1);
     };
@@ -383,8 +376,8 @@ void Execution::end_check(OpBase& op, const std::optional<std::string>& over, En
     if (op.state.code == Errc::outcome_unknown)
         return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
     // The attempt came to this by itself: it counts, and the next one has its back-off.
-    again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"}, {},
-                  op.state.attempts);
+    again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"},
+                  {}, std::max(1, op.state.attempts));
 }
 
 void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::string identity) {

@@ -14,9 +14,13 @@ bool Outside::has_happened(const StepName& name) const {
 }
 
 void Outside::reopen(core::TaskId id) {
+    std::map<std::string, core::EntryKind> newest;
+    if (const History::Task* task = history_.task(id))
+        for (const core::Entry& entry : task->entries)
+            if (core::is_operation(entry.kind)) newest[name_in(entry.path)] = entry.kind;
     for (auto& [name, facts] : facts_) {
         if (name.first != id) continue;
-        facts.may_start = true;
+        if (newest[name.second] == core::EntryKind::step_failed) facts.may_start = true;
         facts.is_observed = false;  // a recorded result still counts: check_begin() asks the history
     }
 }

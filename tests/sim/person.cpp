@@ -94,6 +94,7 @@ void Person::before_sending(const core::Operate& command) {
         const core::TaskRow row = world_.row(command.id);
         if (row.reason == Reason::exhausted) facts.is_mended = true;
     }
+    if (command.verb == Verb::resolve && is_helping_) facts.is_mended = true;
     if (command.verb == Verb::retry || command.verb == Verb::resume) facts.touched++;
 }
 
