@@ -51,6 +51,7 @@ void park(const Stage& stage, TaskRow& row, const Park& command) {
     row.suspect = false;
     if (row.pause_requested) {
         move(stage, row, TaskState::paused, Reason::by_operator);
+        row.pause_requested = false;
         row.reason_before = command.reason;
         row.due = due;
         row.error = paused_text("by request of an operator");

@@ -110,7 +110,7 @@ void Engine::adopt(core::ClaimedTask task) {
     const core::TaskRef ref = task.row.ref;
     if (const auto held = by_task_.find(ref); held != by_task_.end()) {
         Execution& execution = *executions_.at(held->second);
-        if (execution.phase() == Execution::Phase::parked) {
+        if (execution.phase() == Execution::Phase::parked && !has_lingering(ref)) {
             const auto at = parked_at_.find(execution.serial());
             parked_.erase(at->second);
             parked_at_.erase(at);
@@ -125,7 +125,13 @@ void Engine::adopt(core::ClaimedTask task) {
     Execution& e = *execution;
     executions_.emplace(serial, std::move(execution));
     by_task_[ref] = serial;
-    e.begin();
+    // A function of a former hold may still run: its effect must be over before anybody looks or tries again.
+    if (has_lingering(ref)) e.wait_for_former();
+    else e.begin();
+}
+
+bool Engine::has_lingering(core::TaskRef task) const {
+    return std::ranges::any_of(lingering_, [&](std::uint64_t s) { return executions_.at(s)->row().ref == task; });
 }
 
 void Engine::release_slot() {
@@ -150,10 +156,13 @@ void Engine::finished(Execution& execution) {
         parked_at_.erase(at);
     }
     const core::TaskRef ref = execution.row().ref;
-    if (const auto at = by_task_.find(ref); at != by_task_.end() && at->second == execution.serial()) by_task_.erase(at);
+    if (const auto at = by_task_.find(ref); at != by_task_.end() && at->second == execution.serial())
+        by_task_.erase(at);
+    if (execution.is_lingering()) lingering_.insert(execution.serial());
     if (!execution.removable()) return;
     const auto at = executions_.find(execution.serial());
     if (at == executions_.end()) return;
+    const bool has_lingered = lingering_.erase(execution.serial()) > 0;
     if (garbage_.empty())
         parts_.loop.post([this] {
             garbage_.clear();
@@ -161,6 +170,8 @@ void Engine::finished(Execution& execution) {
         });
     garbage_.push_back(std::move(at->second));
     executions_.erase(at);
+    if (!has_lingered || has_lingering(ref)) return;
+    if (const auto next = by_task_.find(ref); next != by_task_.end()) executions_.at(next->second)->former_is_gone();
 }
 
 Execution* Engine::holder(core::TaskRef task) {
@@ -238,7 +249,9 @@ void Engine::arm_due(std::optional<core::Instant> next_due, std::optional<core::
 // An empty batch wakes what is due, and claims for the free slots.
 void Engine::tick() { parts_.batcher.kick(); }
 
-bool Engine::quiet() const { return started_ && !store_lost_ && held() == 0 && in_flight_ == 0 && !parts_.batcher.has_work(); }
+bool Engine::quiet() const {
+    return started_ && !store_lost_ && held() == 0 && in_flight_ == 0 && !parts_.batcher.has_work();
+}
 
 void Engine::after_turn() {
     if (draining_ && drained_ && held() == 0) {

@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -25,12 +26,12 @@ namespace pawl::runtime {
 using detail::Execution;
 
 struct EngineOptions {
-    int concurrency = 64;                 ///< tasks running at once
-    std::vector<std::string> queues;      ///< empty = all
-    core::Micros stop_grace;              ///< between the stop token and the hard stop
-    core::Micros hard_stop;               ///< and from there until a deaf step is left behind
+    int concurrency = 64;                    ///< tasks running at once
+    std::vector<std::string> queues;         ///< empty = all
+    core::Micros stop_grace;                 ///< between the stop token and the hard stop
+    core::Micros hard_stop;                  ///< and from there until a deaf step is left behind
     std::size_t parked_frames_max = 16'384;  ///< about 64 MiB of frames
-    bool park_everywhere = false;         ///< tests: no frame survives a wait, so that every wait replays
+    bool park_everywhere = false;            ///< tests: no frame survives a wait, so that every wait replays
 
     EngineOptions();
 };
@@ -108,6 +109,7 @@ private:
     void take_answers(std::vector<Item>& items, std::vector<core::Reply>& replies);
     void on_claimed(core::Claimed claimed);
     void adopt(core::ClaimedTask task);
+    bool has_lingering(core::TaskRef task) const;
     void deliver(const core::Notice& notice);
     void arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline);
     void evict_parked();
@@ -119,8 +121,9 @@ private:
     EngineOptions options_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Execution>> executions_;  // by serial
     std::unordered_map<core::TaskRef, std::uint64_t> by_task_;                  // live and parked ones
+    std::set<std::uint64_t> lingering_;  // given up, but functions of their steps still run
     std::vector<std::unique_ptr<Execution>> garbage_;
-    std::list<std::uint64_t> parked_;                                          // oldest first
+    std::list<std::uint64_t> parked_;  // oldest first
     std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> parked_at_;
     std::uint64_t next_serial_ = 1;
     struct Watcher {

@@ -13,9 +13,15 @@ namespace pawl::detail {
 using core::EntryKind;
 using Op = OpState::Phase;
 
-Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed, const RegisteredType& type)
-    : engine_(engine), serial_(serial), type_(type), row_(std::move(claimed.row)),
-      definition_(std::move(claimed.definition)), voided_(std::move(claimed.voided)), context_(*this) {
+Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed,
+                     const RegisteredType& type)
+    : engine_(engine),
+      serial_(serial),
+      type_(type),
+      row_(std::move(claimed.row)),
+      definition_(std::move(claimed.definition)),
+      voided_(std::move(claimed.voided)),
+      context_(*this) {
     ending_ = row_.ending;
     pause_requested_ = row_.pause_requested;
     observed_at_ = row_.created;
@@ -29,7 +35,12 @@ Execution::~Execution() {
     engine_.loop().cancel(active_timer_);
 }
 
+void Execution::former_is_gone() {
+    if (waits_ && phase_ == Phase::loading) begin();
+}
+
 void Execution::begin() {
+    waits_ = false;
     root_.emplace(type_.run(context_, std::move(row_.input)));
     root_->bind(root_scope_);
     root_->handle().promise().listener = this;
@@ -85,7 +96,7 @@ void Execution::on_loaded(core::Loaded loaded) {
 void Execution::feed(core::Entry& entry) {
     PAWL_ASSERT(entry.no == known_no_ + 1);
     known_no_ = entry.no;
-    if (voided_next_ < voided_.size() && entry.no >= voided_[voided_next_].first) return feed_void(entry);
+    if (is_void(entry.no)) return feed_void(entry);
     switch (entry.kind) {
         case EntryKind::resumed:
             if (static_cast<Reason>(entry.number) == Reason::exhausted)
@@ -96,26 +107,44 @@ void Execution::feed(core::Entry& entry) {
     }
 }
 
-// Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, the rest is as if
-// it had not been. A kept result is recorded anew when the code asks for it, so that a later replay reads it in order.
+// Ranges may overlap: a later retry can void from an earlier entry on than the one before it.
+bool Execution::is_void(int no) const {
+    return std::ranges::any_of(voided_, [no](const auto& range) { return no >= range.first && no <= range.second; });
+}
+
+// Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, what they say about
+// effects (begun, unknown, did not happen) stays known, the rest is as if it had not been. A kept result is recorded
+// anew when the code asks for it, so that a later replay reads it in order.
 void Execution::feed_void(core::Entry& entry) {
+    if (entry.kind == EntryKind::reopened) return feed_reopened(entry);
+    if (!core::is_operation(entry.kind)) return;
+    const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
+    OpState& s = at != active_.end() ? (*at)->state : voided_steps_[entry.path];
+    s.intent_open = entry.kind == EntryKind::step_started || (entry.kind == EntryKind::step_unknown && s.intent_open);
+    s.unknown_open = entry.kind == EntryKind::step_unknown;
+    if (entry.kind == EntryKind::step_started) s.identity = std::move(entry.result);
+    if (entry.kind == EntryKind::step_unknown) s.code = core::decode_failure(entry.error).code;
     if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
-    if (entry.kind == EntryKind::step_failed && core::decode_failure(entry.error).cls == ErrorClass::unknown)
-        voided_unknown_.insert(entry.path);
-    if (entry.no < voided_[voided_next_].second) return;
-    voided_next_++;
+    if (entry.kind == EntryKind::step_failed) voided_failures_[entry.path] = core::decode_failure(entry.error).cls;
+}
+
+// A person said "again". A known failure gets a new key, so that the receiver does not answer with the old one; after
+// an unknown outcome the key stays, so that the receiver can tell the repetition.
+void Execution::feed_reopened(const core::Entry& entry) {
+    const auto failed = voided_failures_.find(entry.path);
+    if (failed != voided_failures_.end() && failed->second != ErrorClass::unknown) generations_[entry.path]++;
     for (OpBase* op : active_) {
         OpState& s = op->state;
         s.attempts = 0;
         s.first_us = 0;
         if (op->kind == OpKind::step) s.due_us = 0;
-        if (op->path != entry.path) continue;
-        // A person said "again". A known failure gets a new key, so that the receiver does not answer with the old
-        // one; after an unknown outcome the key stays, so that the receiver can tell the repetition.
-        s.intent_open = s.unknown_open = false;
-        if (!voided_unknown_.contains(op->path)) s.generation++;
+        s.generation = generation_of(*op);
     }
-    voided_unknown_.clear();
+}
+
+int Execution::generation_of(const OpBase& op) const {
+    const auto at = generations_.find(op.path);
+    return at == generations_.end() ? 0 : at->second;
 }
 
 void Execution::feed_operation(core::Entry& entry) {
@@ -166,9 +195,12 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
         case EntryKind::step_unknown:
             s.attempts = static_cast<int>(number);
             s.unknown_open = true;
-            s.phase = Op::fresh;  // its check, if it has one, may start now
+            s.code = core::decode_failure(error).code;
+            if (s.phase == Op::recording) s.phase = Op::fresh;  // its check comes next
             break;
         case EntryKind::step_resolved:
+            // A crash burns no attempt. (A retry of the task has set the count to 0.)
+            if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts = std::max(0, s.attempts - 1);
             s.intent_open = s.unknown_open = false;
             s.phase = Op::fresh;
             break;
@@ -227,6 +259,14 @@ void Execution::diverge(std::string text) {
 // ---- operations of the code ------------------------------------------------------------------------------------
 
 void Execution::registered(OpBase& op) {
+    op.state.generation = generation_of(op);
+    if (const auto known = voided_steps_.find(op.path); known != voided_steps_.end()) {
+        op.state.intent_open = known->second.intent_open;
+        op.state.unknown_open = known->second.unknown_open;
+        op.state.identity = std::move(known->second.identity);
+        op.state.code = known->second.code;
+        voided_steps_.erase(known);
+    }
     active_.push_back(&op);
     fresh_.push_back(&op);
     // A branch that was already on its way when its sibling failed: nothing of it starts.
@@ -306,9 +346,10 @@ void Execution::settle() {
                 send_record(pause_text_ ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
                                         : core::Transition{park()});
             } else if (!busy && held_up && drafts_.empty()) {
-                send_record(pause_text_       ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
-                            : pause_requested_ ? core::Transition{core::Pause{Reason::by_operator, row_.error}}
-                                               : core::Transition{core::HandBack{}});
+                send_record(pause_text_ ? core::Transition{core::Pause{pause_reason_, *pause_text_}}
+                            : pause_requested_
+                                ? core::Transition{core::Pause{Reason::by_operator, "by request of an operator"}}
+                                : core::Transition{core::HandBack{}});
             } else {
                 if (!drafts_.empty()) send_record();
                 arm_wake();
@@ -360,16 +401,14 @@ core::Transition Execution::outcome_of_code() {
     } catch (const StepFailed& e) {
         fail.failure = {e.cls, e.code, e.what()};
         fail.path = e.path();
-    } catch (const StepError& e) {
-        fail.failure = {e.cls, Errc::task_failed, e.what()};
-    } catch (const Exception& e) {
+    } catch (const StepError& e) { fail.failure = {e.cls, Errc::task_failed, e.what()}; } catch (const Exception& e) {
         fail.failure = {ErrorClass::final, e.error.code, e.what()};
     } catch (const JsonError& e) {
-        fail.failure = {ErrorClass::final, Errc::bad_input, std::string("the input does not fit the type: ") + e.what()};
-    } catch (const std::exception& e) {
-        fail.failure = {ErrorClass::final, Errc::task_failed, e.what()};
-    } catch (...) {
-        fail.failure = {ErrorClass::final, Errc::task_failed, "the workflow threw something that is not a std::exception"};
+        fail.failure = {ErrorClass::final, Errc::bad_input,
+                        std::string("the input does not fit the type: ") + e.what()};
+    } catch (const std::exception& e) { fail.failure = {ErrorClass::final, Errc::task_failed, e.what()}; } catch (...) {
+        fail.failure = {ErrorClass::final, Errc::task_failed,
+                        "the workflow threw something that is not a std::exception"};
     }
     return fail;
 }
@@ -384,7 +423,7 @@ void Execution::start_op(OpBase& op) {
     OpState& s = op.state;
     if (s.phase == Op::done || s.phase == Op::running || s.phase == Op::recording || s.phase == Op::checking) {
         if (s.abandoned && s.phase == Op::running)
-            if (Running* r = running_of(op)) r->state->request_stop(1);
+            if (Running* r = running_of(op)) stop_attempt(*r, 1);
         return;
     }
     if (s.abandoned && (!s.intent_open || op.options.effect != Effect::once)) return cancel_op(op);
@@ -419,6 +458,7 @@ bool Execution::only_durable_waits() const {
     for (const Draft& d : drafts_)
         if (d.entry.kind != EntryKind::timer_set &&
             !(d.entry.kind == EntryKind::step_attempt_failed && d.entry.due_in) &&
+            !(d.entry.kind == EntryKind::step_unknown && d.op->options.on_unknown.policy == OnUnknown::Policy::retry) &&
             !(pause_text_ && !core::is_observed(d.entry.kind)))
             return false;
     if (pause_text_) return true;
@@ -473,6 +513,7 @@ void Execution::on_ending(core::Ending ending) {
     const bool harder = ending == core::Ending::kill && ending_ != core::Ending::kill;
     const bool first = stop_timer_ == 0;
     if (ending_ == core::Ending::none || harder) ending_ = ending;
+    if (waits_) return begin();
     if (phase_ != Phase::live) return;  // go_live() and the answer of a transition come back to it
     stop_attempts(ending_ == core::Ending::kill ? 2 : 1);
     if (harder) engine_.loop().cancel(std::exchange(stop_timer_, 0));
@@ -511,17 +552,19 @@ void Execution::settle_ending() {
     }
     engine_.loop().cancel(std::exchange(stop_timer_, 0));
     if (ending_ == core::Ending::deadline)
-        send_record(core::Fail{Reason::deadline, {ErrorClass::final, Errc::task_failed, "the deadline of the task passed"}, {}});
-    else
-        send_record(core::Cancelled{});
+        send_record(core::Fail{
+            Reason::deadline, {ErrorClass::final, Errc::task_failed, "the deadline of the task passed"}, {}});
+    else send_record(core::Cancelled{});
 }
 
 void Execution::on_pause_requested() {
     pause_requested_ = true;
+    if (waits_) return begin();
     settle();
 }
 
 void Execution::on_drain() {
+    if (waits_) return begin();
     if (phase_ == Phase::live) settle();
 }
 

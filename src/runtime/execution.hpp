@@ -20,7 +20,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -52,6 +51,9 @@ public:
 
     /// Starts or resumes the claimed task.
     void begin();
+    /// Begins only when nothing of a former hold runs any more, or when there is nothing to start: an end, a pause.
+    void wait_for_former() { waits_ = true; }
+    void former_is_gone();
     /// The task was claimed again and its frame is still here.
     void resume_parked(core::ClaimedTask claimed);
     void on_ending(core::Ending ending);
@@ -83,6 +85,8 @@ public:
     const std::string& definition() const { return definition_; }
     Phase phase() const { return phase_; }
     runtime::Engine& engine() { return engine_; }
+    /// Given up, but functions of its steps still run.
+    bool is_lingering() const { return phase_ == Phase::gone && !running_.empty(); }
     bool removable() const { return phase_ == Phase::gone && running_.empty() && in_flight_ == 0; }
     /// An attempt under way, for people.
     struct LiveAttempt {
@@ -106,13 +110,14 @@ private:
         std::optional<std::string> over;  // why it was ended from here: timeout, idle
         runtime::TimerToken timer = 0, idle_timer = 0;
         core::Instant since{};
-        bool checking = false;            // a check of an unknown outcome, not the step itself
-        bool deaf = false;                // the task ended without it
+        bool checking = false;  // a check of an unknown outcome, not the step itself
+        bool deaf = false;      // the task ended without it
     };
     // What a function came to.
     struct Ended {
         std::string result;
         bool happened = true;  // of a check
+        bool has_begun = true;
         std::exception_ptr error;
     };
     struct Draft {
@@ -125,7 +130,10 @@ private:
     void load_more();
     void on_loaded(core::Loaded loaded);
     void feed(core::Entry& entry);
+    bool is_void(int no) const;
     void feed_void(core::Entry& entry);
+    void feed_reopened(const core::Entry& entry);
+    int generation_of(const OpBase& op) const;
     void feed_operation(core::Entry& entry);
     void apply_to_op(OpBase& op, core::EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
                      std::string& result, std::string& error);
@@ -162,13 +170,16 @@ private:
     void on_function_end(Running* running, Ended ended);
     void end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended);
     void attempt_failed(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after);
-    void attempt_unknown(OpBase& op, const std::string& why);
-    void decide_unknown(OpBase& op, const std::string& why);
+    void again_or_fail(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after, int number);
+    enum class End : std::uint8_t { in_life, by_crash };
+    void attempt_unknown(OpBase& op, const core::Failure& failure, End end);
+    void decide_unknown(OpBase& op, const std::string& why, int number);
     void end_check(OpBase& op, const std::optional<std::string>& over, Ended ended);
     void recover(OpBase& op);
     void record_intent(const std::shared_ptr<AttemptState>& state, std::string identity);
     void cancel_op(OpBase& op);
     void stop_attempts(int level);
+    void stop_attempt(Running& running, int level);
     void over(Running& running, std::string why);
     Running* running_of(const OpBase& op);
     std::optional<core::Micros> time_left(const OpBase& op) const;
@@ -180,11 +191,13 @@ private:
     core::TaskRow row_;
     std::string definition_;
     std::vector<std::pair<int, int>> voided_;
-    std::size_t voided_next_ = 0;
-    std::map<std::string, std::string> salvaged_;  // results inside a void range, by path
-    std::set<std::string> voided_unknown_;         // steps inside it that failed with an unknown outcome
+    std::map<std::string, std::string> salvaged_;       // results inside a void range, by path
+    std::map<std::string, OpState> voided_steps_;        // what one says about effects of steps not yet awaited
+    std::map<std::string, ErrorClass> voided_failures_;  // of the newest failure inside one, by path
+    std::map<std::string, int> generations_;            // by path; raised by a retry after a known failure
 
     Phase phase_ = Phase::loading;
+    bool waits_ = false;
     bool root_done_ = false;
     bool replaying_ = true;
     bool pause_requested_ = false;
@@ -192,7 +205,7 @@ private:
     bool settling_ = false;
     bool past_grace_ = false;
     std::optional<std::string> diverged_;
-    std::optional<std::string> pause_text_;      // a policy pauses the task when nothing runs
+    std::optional<std::string> pause_text_;  // a policy pauses the task when nothing runs
     Reason pause_reason_ = Reason::none;
     core::Ending ending_ = core::Ending::none;
 
@@ -202,8 +215,8 @@ private:
     std::deque<std::coroutine_handle<>> runnable_;
     std::deque<Group*> checks_;
     std::map<std::string, Group*> abandoned_;  // scopes whose code is not resumed again, by prefix
-    std::vector<OpBase*> active_;  // in the order of their start
-    std::vector<OpBase*> fresh_;   // active ones that settle() must look at
+    std::vector<OpBase*> active_;              // in the order of their start
+    std::vector<OpBase*> fresh_;               // active ones that settle() must look at
     std::vector<Draft> drafts_;
     std::vector<std::unique_ptr<Running>> running_;
     int in_flight_ = 0;

@@ -42,11 +42,11 @@ void Execution::send_record(core::Transition next) {
         leave();  // the slot is free for the claim that rides in the same batch
     }
     in_flight_++;
-    engine_.send(std::move(record), [this, drafts = std::move(drafts)](core::Command& command,
-                                                                       Result<core::Answer> answer) mutable {
-        in_flight_--;
-        on_recorded(command, drafts, answer);
-    });
+    engine_.send(std::move(record),
+                 [this, drafts = std::move(drafts)](core::Command& command, Result<core::Answer> answer) mutable {
+                     in_flight_--;
+                     on_recorded(command, drafts, answer);
+                 });
 }
 
 void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, Result<core::Answer>& answer) {

@@ -40,9 +40,7 @@ Thrown describe(const std::exception_ptr& error, Effect effect) {
         return {{otherwise, Errc::stopping, e.what()}, {}};
     } catch (const std::logic_error& e) {
         return {{effect == Effect::once ? ErrorClass::unknown : ErrorClass::final, Errc::step_failed, e.what()}, {}};
-    } catch (const std::exception& e) {
-        return {{otherwise, Errc::step_failed, e.what()}, {}};
-    } catch (...) {
+    } catch (const std::exception& e) { return {{otherwise, Errc::step_failed, e.what()}, {}}; } catch (...) {
         return {{otherwise, Errc::step_failed, "threw something that is not a std::exception"}, {}};
     }
 }
@@ -114,9 +112,7 @@ void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& st
     Ended ended;
     try {
         ended.result = op.run(Attempt(*state));
-    } catch (...) {
-        ended.error = std::current_exception();
-    }
+    } catch (...) { ended.error = std::current_exception(); }
     const Micros held = engine_.clock().boot() - start;
     if (held > loop_hold_max)
         spdlog::warn("task {}: step {} held the event loop for {} ms; run it in the pool (leave out .on_loop())",
@@ -148,9 +144,7 @@ void Execution::launch(OpBase& op, bool checking) {
                 Ended ended;
                 try {
                     ended.result = running->op->take_async();
-                } catch (...) {
-                    ended.error = std::current_exception();
-                }
+                } catch (...) { ended.error = std::current_exception(); }
                 on_function_end(running, std::move(ended));
             });
         });
@@ -160,6 +154,9 @@ void Execution::launch(OpBase& op, bool checking) {
     engine_.pool().run([this, running, checking] {
         Ended ended;
         try {
+            // It waited for a thread meanwhile: what was stopped before it began does not begin.
+            ended.has_begun = running->state->stop.load() == 0;
+            if (!ended.has_begun) throw retryable("stopped before it began");
             if (checking) {
                 auto found = (*running->op->options.on_unknown.check)(running->attempt);
                 ended.happened = found.has_value();
@@ -167,12 +164,9 @@ void Execution::launch(OpBase& op, bool checking) {
             } else {
                 ended.result = running->op->run(running->attempt);
             }
-        } catch (...) {
-            ended.error = std::current_exception();
-        }
-        engine_.loop().post([this, running, ended = std::move(ended)]() mutable {
-            on_function_end(running, std::move(ended));
-        });
+        } catch (...) { ended.error = std::current_exception(); }
+        engine_.loop().post(
+            [this, running, ended = std::move(ended)]() mutable { on_function_end(running, std::move(ended)); });
     });
 }
 
@@ -200,10 +194,12 @@ void Execution::over(Running& running, std::string why) {
 }
 
 void Execution::stop_attempts(int level) {
-    for (const auto& running : running_) {
-        running->state->request_stop(level);
-        if (running->async) running->async->stop();
-    }
+    for (const auto& running : running_) stop_attempt(*running, level);
+}
+
+void Execution::stop_attempt(Running& running, int level) {
+    running.state->request_stop(level);
+    if (running.async) running.async->stop();
 }
 
 Execution::Running* Execution::running_of(const OpBase& op) {
@@ -231,15 +227,16 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
         op.state.phase = Op::recording;
         if (ended.result.size() <= core::limits::result_bytes_max)
             return draft(EntryKind::step_completed, op, number, std::move(ended.result));
-        return draft(EntryKind::step_failed, op, number, {},
-                     core::encode_failure({ErrorClass::final, Errc::too_large,
-                                           "its result has " + std::to_string(ended.result.size()) +
-                                               " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
+        return draft(
+            EntryKind::step_failed, op, number, {},
+            core::encode_failure({ErrorClass::final, Errc::too_large,
+                                  "its result has " + std::to_string(ended.result.size()) +
+                                      " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
     }
     Thrown thrown;
     if (over) {
-        thrown.failure = {op.options.effect == Effect::once ? ErrorClass::unknown : ErrorClass::retryable,
-                          Errc::timed_out, *over};
+        const bool may_have_happened = op.options.effect == Effect::once && ended.has_begun;
+        thrown.failure = {may_have_happened ? ErrorClass::unknown : ErrorClass::retryable, Errc::timed_out, *over};
     } else {
         thrown = describe(ended.error, op.options.effect);
     }
@@ -263,51 +260,67 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
 }
 
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
+    if (op.options.effect == Effect::once && failure.cls == ErrorClass::unknown)
+        return attempt_unknown(op, failure, End::in_life);
+    // Of a step that may run again at any time it does not matter whether it happened.
+    if (failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
+    again_or_fail(op, std::move(failure), retry_after, op.state.attempts + 1);
+}
+
+// Another attempt after its back-off, while the policy and the time allow one.
+void Execution::again_or_fail(OpBase& op, core::Failure failure, std::optional<Micros> retry_after, int number) {
     core::FailedAttempt facts;
-    facts.number = op.state.attempts + 1;
-    facts.cls = failure.cls;
-    facts.effect = op.options.effect;
+    facts.number = number;
+    facts.cls = failure.cls == ErrorClass::unknown ? ErrorClass::retryable : failure.cls;
+    facts.effect = Effect::idempotent;  // whether it may be repeated was judged before
     facts.retry_after = retry_after;
     facts.task_attempts = row_.max_attempts;
     facts.remaining = time_left(op);
     facts.jitter = engine_.random().unit();
     const core::RetryDecision decision = core::decide_retry(policy_of(op), facts);
     using What = core::RetryDecision::What;
-    if (decision.what == What::unknown) return attempt_unknown(op, failure.message);
+    PAWL_ASSERT(decision.what != What::unknown);
     op.state.phase = Op::recording;
     if (decision.what == What::retry)
-        return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure), decision.delay);
+        return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure),
+                     decision.delay);
     if (decision.what == What::pause) {
         pause_reason_ = Reason::exhausted;
         pause_text_ = "step " + op.path + ": " + failure.message + " (" + decision.text + ")";
         return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure));
     }
     if (!decision.text.empty()) failure.message += " (" + decision.text + ")";
-    if (failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
     draft(EntryKind::step_failed, op, facts.number, {}, core::encode_failure(failure));
 }
 
 // ---- unknown outcomes ------------------------------------------------------------------------------------------
 
-void Execution::attempt_unknown(OpBase& op, const std::string& why) {
+void Execution::attempt_unknown(OpBase& op, const core::Failure& failure, End end) {
+    // The code tells a later reader how it ended: outcome_unknown stands for a crash.
+    const Errc code = end == End::by_crash ? Errc::outcome_unknown : failure.code;
+    const int number = op.state.attempts + 1;
     op.state.phase = Op::recording;
-    draft(EntryKind::step_unknown, op, op.state.attempts + 1, {},
-          core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, why}));
+    draft(EntryKind::step_unknown, op, number, {}, core::encode_failure({ErrorClass::unknown, code, failure.message}));
+    using Policy = OnUnknown::Policy;
     // A check runs once the entry is flushed: start_op() finds it open and comes back to recover().
-    if (op.options.on_unknown.policy != OnUnknown::Policy::verify) decide_unknown(op, why);
+    if (op.options.on_unknown.policy == Policy::verify) return;
+    // What the attempt itself came to counts as a failed attempt; a crash burns none.
+    if (op.options.on_unknown.policy == Policy::retry && end == End::in_life)
+        return again_or_fail(op, failure, {}, number);
+    decide_unknown(op, failure.message, number);
 }
 
-void Execution::decide_unknown(OpBase& op, const std::string& why) {
+void Execution::decide_unknown(OpBase& op, const std::string& why, int number) {
     using Policy = OnUnknown::Policy;
     const core::Failure failure{ErrorClass::unknown, Errc::outcome_unknown, "outcome unknown: " + why};
     switch (op.options.on_unknown.policy) {
         case Policy::report:
         case Policy::fail:
             op.state.phase = Op::recording;
-            return draft(EntryKind::step_failed, op, op.state.attempts, {}, core::encode_failure(failure));
+            return draft(EntryKind::step_failed, op, number, {}, core::encode_failure(failure));
         case Policy::retry:
             op.state.phase = Op::recording;
-            return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "on_unknown(retry)");
+            return draft(EntryKind::step_resolved, op, number, {}, "on_unknown(retry)");
         case Policy::verify:
         case Policy::pause:
             op.state.phase = Op::checking;
@@ -322,12 +335,15 @@ void Execution::recover(OpBase& op) {
     if (s.unknown_open) {
         if (op.options.on_unknown.policy == OnUnknown::Policy::verify && op.options.on_unknown.check)
             return launch(op, true);
-        return decide_unknown(op, "the worker or its attempt ended in the middle");
+        return decide_unknown(op, "the worker or its attempt ended in the middle", s.attempts);
     }
     const auto judge = [this, &op] {
         if (op.options.effect == Effect::once)
-            return attempt_unknown(op, "the worker ended in the middle of attempt " +
-                                           std::to_string(op.state.attempts + 1));
+            return attempt_unknown(
+                op,
+                {ErrorClass::unknown, Errc::outcome_unknown,
+                 "the worker ended in the middle of attempt " + std::to_string(op.state.attempts + 1)},
+                End::by_crash);
         op.state.phase = Op::recording;
         draft(EntryKind::step_lost, op, op.state.attempts + 1);
     };
@@ -357,7 +373,11 @@ void Execution::end_check(OpBase& op, const std::optional<std::string>& over, En
     }
     op.state.phase = Op::recording;
     if (ended.happened) return draft(EntryKind::step_completed, op, op.state.attempts, std::move(ended.result));
-    draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
+    if (op.state.code == Errc::outcome_unknown)
+        return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
+    // The attempt came to this by itself: it counts, and the next one has its back-off.
+    again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"},
+                  {}, std::max(1, op.state.attempts));
 }
 
 void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::string identity) {
