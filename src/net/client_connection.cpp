@@ -38,14 +38,15 @@ struct ArrivingBody {
     using value_type = Arriving;
     class reader {
     public:
+        using Header = http::header<false, http::fields>;
         template <bool is_request, class Fields>
         reader(http::header<is_request, Fields>& header, Arriving& arriving) : arriving_(arriving) {
-            if constexpr (!is_request) {
-                arriving_.streamed = arriving_.call != nullptr && arriving_.call->chunk && header.result_int() / 100 == 2;
-            }
+            if constexpr (std::is_same_v<http::header<is_request, Fields>, Header>) header_ = &header;
         }
+        // Called when the header is complete, the constructor long before.
         void init(const boost::optional<std::uint64_t>& length, ErrorCode& ec) {
             ec = {};
+            arriving_.streamed = arriving_.call->chunk && header_->result_int() / 100 == 2;
             // The peer's word is not trusted with memory before its bytes are here.
             if (length && !arriving_.streamed) arriving_.text.reserve(std::min<std::uint64_t>(*length, 1u << 20));
         }
@@ -71,6 +72,7 @@ struct ArrivingBody {
         void finish(ErrorCode& ec) { ec = {}; }
 
     private:
+        const Header* header_ = nullptr;
         Arriving& arriving_;
     };
 };
@@ -157,6 +159,7 @@ Connection::Connection(asio::io_context& loop, TlsClient& tls, Url url, std::str
 void Connection::close() {
     ErrorCode ignored;
     socket_.close(ignored);
+    if (tls_ && open_) TlsClient::retire(*tls_);
     open_ = false;
     address_deadline_.reset();
 }
@@ -272,6 +275,7 @@ Awaitable<ErrorCode> Connection::write_request(Stream& stream, Call& call) {
 template <class Stream>
 Awaitable<Outcome> Connection::read_response(Stream& stream, Call& call) {
     Outcome outcome;
+    bool ended = false;
     std::optional<http::response_parser<ArrivingBody>> parser;
     const auto expect_response = [&] {
         parser.emplace();
@@ -307,12 +311,13 @@ Awaitable<Outcome> Connection::read_response(Stream& stream, Call& call) {
         // Over TLS a body that ends with the connection must end with a close_notify (eof), or it may be cut.
         if (failed == asio::error::eof && parser->is_header_done()) {
             parser->put_eof(ec);
+            ended = true;
             if (!ec && parser->is_done()) break;
         }
         outcome.error = cut_error(url_, failed, call.sent);
         co_return outcome;
     }
-    outcome.reusable = parser->get().keep_alive() && buffer_.size() == 0;
+    outcome.reusable = !ended && parser->get().keep_alive() && buffer_.size() == 0;
     outcome.keep_alive = keep_alive_limit(parser->get()[http::field::keep_alive]);
     outcome.response = to_response(parser->release());
     co_return outcome;

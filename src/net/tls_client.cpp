@@ -94,6 +94,10 @@ Result<std::unique_ptr<TlsStream>> TlsClient::stream(TcpSocket& socket, const st
     return stream;
 }
 
+void TlsClient::retire(TlsStream& stream) {
+    SSL_set_shutdown(stream.native_handle(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 std::string TlsClient::failure_text(TlsStream& stream, const ErrorCode& ec) {
     const long verdict = SSL_get_verify_result(stream.native_handle());
     if (verdict != X509_V_OK) return std::string("certificate refused: ") + X509_verify_cert_error_string(verdict);

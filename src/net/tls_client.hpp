@@ -31,6 +31,9 @@ public:
     /// Errors: `bad_input` when the trust store cannot be read.
     Result<std::unique_ptr<TlsStream>> stream(TcpSocket& socket, const std::string& host, const std::string& host_key);
 
+    /// To be called before a stream goes: without a proper end OpenSSL would void its session, and we just close.
+    static void retire(TlsStream& stream);
+
     /// Why the hand-shake of that stream failed, in words.
     static std::string failure_text(TlsStream& stream, const ErrorCode& ec);
 

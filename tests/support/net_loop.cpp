@@ -47,8 +47,14 @@ RawPeer::RawPeer(std::function<void(int fd)> serve) : serve_(std::move(serve)) {
         for (;;) {
             const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (fd < 0) return;
+            {
+                const std::lock_guard lock(mutex_);
+                serving_ = fd;
+            }
             ++accepted_;
             serve_(fd);
+            const std::lock_guard lock(mutex_);
+            serving_ = -1;
             ::close(fd);
         }
     });
@@ -56,6 +62,10 @@ RawPeer::RawPeer(std::function<void(int fd)> serve) : serve_(std::move(serve)) {
 
 RawPeer::~RawPeer() {
     ::shutdown(listener_, SHUT_RDWR);
+    {
+        const std::lock_guard lock(mutex_);
+        if (serving_ >= 0) ::shutdown(serving_, SHUT_RDWR);
+    }
     thread_.join();
     ::close(listener_);
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -36,6 +37,8 @@ public:
 private:
     std::function<void(int)> serve_;
     int listener_ = -1;
+    std::mutex mutex_;
+    int serving_ = -1;
     std::uint16_t port_ = 0;
     std::atomic<int> accepted_{0};
     std::thread thread_;
