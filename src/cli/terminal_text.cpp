@@ -20,11 +20,22 @@ bool is_wide(char32_t c) {
            (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3fffd);
 }
 
-void append_hex(std::string& out, const char* format, unsigned value) {
+std::string hex_byte(unsigned value) {
     char buffer[16];
-    // One of the three formats below, each with one unsigned.
-    std::snprintf(buffer, sizeof buffer, format, value);
-    out += buffer;
+    std::snprintf(buffer, sizeof buffer, "\\x%02x", value);
+    return buffer;
+}
+
+std::string json_escape(char32_t value) {
+    char buffer[16];
+    std::snprintf(buffer, sizeof buffer, "\\u%04x", static_cast<unsigned>(value));
+    return buffer;
+}
+
+std::string hex_code_point(char32_t value) {
+    char buffer[16];
+    std::snprintf(buffer, sizeof buffer, "\\u{%04x}", static_cast<unsigned>(value));
+    return buffer;
 }
 
 }  // namespace
@@ -35,7 +46,7 @@ std::string terminal_text(std::string_view text, Lines lines) {
     for (std::size_t at = 0; at < text.size();) {
         const core::CodePoint point = core::code_point_at(text, at);
         if (point.bytes == 0) {
-            append_hex(out, "\\x%02x", static_cast<unsigned char>(text[at]));
+            out += hex_byte(static_cast<unsigned char>(text[at]));
             ++at;
             continue;
         }
@@ -47,9 +58,9 @@ std::string terminal_text(std::string_view text, Lines lines) {
         } else if (point.value == '\t') {
             out += "\\t";
         } else if (is_control(point.value)) {
-            append_hex(out, "\\x%02x", static_cast<unsigned>(point.value));
+            out += hex_byte(static_cast<unsigned>(point.value));
         } else if (turns_direction(point.value)) {
-            append_hex(out, "\\u{%04x}", static_cast<unsigned>(point.value));
+            out += hex_code_point(point.value);
         } else {
             out.append(text.substr(at, point.bytes));
         }
@@ -67,7 +78,7 @@ std::string terminal_json(std::string_view json) {
         // Below 0x20 valid JSON holds white space only; the others stand within strings, where an escape means the
         // same.
         if (point.bytes != 0 && point.value >= 0x20 && (is_control(point.value) || turns_direction(point.value))) {
-            append_hex(out, "\\u%04x", static_cast<unsigned>(point.value));
+            out += json_escape(point.value);
         } else {
             out.append(json.substr(at, bytes));
         }

@@ -35,8 +35,7 @@ void JournalFacts::see(const EntryHead& entry) {
 
 std::vector<JournalFacts::Step> JournalFacts::unknown_steps() const {
     std::vector<Step> steps;
-    for (const auto& [path, attempt] : unknown_)
-        steps.push_back({path, attempt});
+    for (const auto& [path, attempt] : unknown_) steps.push_back({path, attempt});
     return steps;
 }
 

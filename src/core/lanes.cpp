@@ -70,10 +70,8 @@ void Lanes::load() {
         queue.settings = settings;
         count_rows(queue);
     }
-    for (const auto& [id, key] : tables_.lanes())
-        admit(id, key);
-    for (const auto& [lane, head] : tables_.suspects())
-        add_suspect(lane, head);
+    for (const auto& [id, key] : tables_.lanes()) admit(id, key);
+    for (const auto& [lane, head] : tables_.suspects()) add_suspect(lane, head);
 }
 
 void Lanes::forget() {
@@ -254,8 +252,7 @@ bool Lanes::more_ready() {
 }
 
 Lanes::Picker::Picker(Lanes& lanes, Plan& plan) : lanes_(lanes), plan_(plan) {
-    for (std::size_t part = 0; part < plan.parts.size(); ++part)
-        offer(part);
+    for (std::size_t part = 0; part < plan.parts.size(); ++part) offer(part);
 }
 
 void Lanes::Picker::offer(std::size_t part) {
@@ -266,9 +263,7 @@ void Lanes::Picker::offer(std::size_t part) {
 std::optional<Lanes::Pick> Lanes::Picker::next() {
     if (taken_) offer(*std::exchange(taken_, std::nullopt));
     // Another part of the same queue may have taken its last place: such a candidate is no longer one.
-    while (!candidates_.empty() && !lanes_.best(plan_.parts[candidates_.top().part].group)) {
-        candidates_.pop();
-    }
+    while (!candidates_.empty() && !lanes_.best(plan_.parts[candidates_.top().part].group)) { candidates_.pop(); }
     const auto suspect = lanes_.best_suspect(plan_);
     if (suspect && (candidates_.empty() || suspect->first < candidates_.top().head)) return suspect->second;
     if (candidates_.empty()) return std::nullopt;

@@ -111,7 +111,9 @@ private:
         QueueSettings settings;
         int running = 0;
         std::optional<std::int64_t> pending;  // counted while there is a depth_max
-        bool is_open() const { return !settings.paused && (settings.concurrency == 0 || running < settings.concurrency); }
+        bool is_open() const {
+            return !settings.paused && (settings.concurrency == 0 || running < settings.concurrency);
+        }
     };
     struct Group {
         LaneKey key;  // its flow-control key is left empty

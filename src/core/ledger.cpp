@@ -63,8 +63,7 @@ void LedgerBase::open() {
     begin_batch();
     load_memory();
     std::vector<TaskRow> held;
-    for (const auto& [ref, cached] : cache_)
-        held.push_back(cached->row);
+    for (const auto& [ref, cached] : cache_) held.push_back(cached->row);
     std::sort(held.begin(), held.end(), [](const TaskRow& a, const TaskRow& b) { return a.ref < b.ref; });
     const bool alone = suspect_was_alone(held);
     for (const TaskRow& row : held) {

@@ -44,8 +44,8 @@ private:
 /// How a store was opened.
 struct Opening {
     std::int32_t epoch = 0;
-    bool unclean = false;  ///< the last holder did not close it
-    Marks marks;           ///< the newest numbers in use
+    bool unclean = false;                                                ///< the last holder did not close it
+    Marks marks;                                                         ///< the newest numbers in use
     std::int32_t claims_max = std::numeric_limits<std::int32_t>::max();  ///< of one epoch; then a new one begins
 };
 
@@ -155,7 +155,7 @@ private:
 
     std::unordered_map<TaskRef, std::unique_ptr<Cached>> cache_;
     std::vector<TaskRef> dirty_;
-    std::vector<TaskRef> touched_;  // in the cache since the last flush
+    std::vector<TaskRef> touched_;                         // in the cache since the last flush
     std::unordered_map<TaskId, TaskRef, IdHash> new_ids_;  // not yet in the tables
     Lanes lanes_;
     Soonest<Instant> due_, expiry_;

@@ -141,8 +141,8 @@ Reply LedgerBase::run(const SetQueue& command) {
 // ---- workers -----------------------------------------------------------------------------------------------------
 
 std::string LedgerBase::definition_of(const TaskRow& row) {
-    const std::string name =
-        row.lane.space + '/' + std::string(reinterpret_cast<const char*>(row.definition->data()), row.definition->size());
+    const std::string name = row.lane.space + '/' +
+                             std::string(reinterpret_cast<const char*>(row.definition->data()), row.definition->size());
     const auto found = definitions_.find(name);
     if (found != definitions_.end()) return found->second;
     if (definitions_.size() >= definitions_kept) definitions_.clear();
@@ -189,11 +189,11 @@ Reply LedgerBase::run(const Claim& command) {
 Reply LedgerBase::run(const Record& command) {
     Cached* cached = fetch(command.task);
     const bool is_over = cached && is_final(cached->row.state) && command.fence == cached->row.fence;
-    const bool is_held =
-        cached && cached->row.state == TaskState::running && holds(cached->row, command.fence);
+    const bool is_held = cached && cached->row.state == TaskState::running && holds(cached->row, command.fence);
     if (!is_held && !is_over) {
-        return refused(Errc::lease_lost, "record of task " + (cached ? text_of(cached->row.id) : "?") +
-                                             ": a newer claim exists, or it has left its worker; discard what you have");
+        return refused(Errc::lease_lost,
+                       "record of task " + (cached ? text_of(cached->row.id) : "?") +
+                           ": a newer claim exists, or it has left its worker; discard what you have");
     }
     if (!std::holds_alternative<std::monostate>(command.next)) {
         return reply(change(*cached, [&](TaskRow& r) { return transition::record(stage(), r, command); }));
@@ -224,9 +224,8 @@ Reply LedgerBase::run(const Tick&) { return reply<Ticked>(Ticked{}); }
 
 Reply LedgerBase::run(const Purge& command) {
     write_back();
-    const std::vector<TaskRef> refs =
-        tables_.purgeable({now_ - command.older_than, now_ - std::max(command.older_than, limits::key_life),
-                           command.tasks_max});
+    const std::vector<TaskRef> refs = tables_.purgeable(
+        {now_ - command.older_than, now_ - std::max(command.older_than, limits::key_life), command.tasks_max});
     for (const TaskRef ref : refs) {
         const Cached* cached = fetch(ref);
         if (!cached) break;

@@ -11,15 +11,12 @@ namespace pawl::core {
 inline bool is_silent(const TaskRow& row) { return row.last_no == row.claimed_no; }
 
 /// A running suspect that has not yet shown that it lives: no other suspect may start beside it.
-inline bool is_at_risk(const TaskRow& row) {
-    return row.state == TaskState::running && row.suspect && is_silent(row);
-}
+inline bool is_at_risk(const TaskRow& row) { return row.state == TaskState::running && row.suspect && is_silent(row); }
 
 /// Of the tasks that a dead owner held: a suspect's death counts only when it was the one suspect at risk.
 inline bool suspect_was_alone(std::span<const TaskRow> held) {
     int at_risk = 0;
-    for (const TaskRow& row : held)
-        at_risk += is_at_risk(row) ? 1 : 0;
+    for (const TaskRow& row : held) at_risk += is_at_risk(row) ? 1 : 0;
     return at_risk <= 1;
 }
 

@@ -54,7 +54,8 @@ void park(const Stage& stage, TaskRow& row, const Park& command) {
         row.reason_before = command.reason;
         row.due = due;
         row.error = paused_text("by request of an operator");
-        append(stage, row, {.kind = EntryKind::paused, .number = number_of(row.reason), .due = due, .error = row.error});
+        append(stage, row,
+               {.kind = EntryKind::paused, .number = number_of(row.reason), .due = due, .error = row.error});
         stage.sink.notice(Notice::What::stopped, row);
         return;
     }

@@ -165,8 +165,9 @@ Result<JournalFacts::Step> step_to_resolve(const TaskRow& row, const Operate& co
         if (step.path == command.step) return step;
         names += (names.empty() ? "" : ", ") + step.path;
     }
-    const std::string what = command.step.empty() ? "several steps have an unknown outcome; name one of: "
-                                                  : command.step + " is not a step with an unknown outcome; these are: ";
+    const std::string what = command.step.empty()
+                                 ? "several steps have an unknown outcome; name one of: "
+                                 : command.step + " is not a step with an unknown outcome; these are: ";
     return refusal(Errc::bad_input, row, command, what + names);
 }
 

@@ -94,9 +94,7 @@ void stop_for_a_person(const Stage& stage, TaskRow& row, Reason reason, std::str
 
 void leave(const Stage& stage, TaskRow& row) {
     if (row.ending != Ending::none && !row.has_undo) return finish_ending(stage, row, "its worker left meanwhile");
-    if (row.pause_requested) {
-        return stop_for_a_person(stage, row, Reason::by_operator, "by request of an operator");
-    }
+    if (row.pause_requested) { return stop_for_a_person(stage, row, Reason::by_operator, "by request of an operator"); }
     move(stage, row, TaskState::pending, Reason::queued);
 }
 

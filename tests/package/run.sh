@@ -17,9 +17,9 @@ cmake -S tests/package -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCM
     exit 1
 }
 ninja -C "$work/build" --quiet
-said=$("$work/build/consumer")
-[ "$said" = Ada ] || {
-    echo "the consumer said \"$said\" in place of \"Ada\""
+said=$("$work/build/consumer" "sqlite:$work/hello.db")
+[ "$said" = "Hello, Ada!" ] || {
+    echo "the consumer said \"$said\" in place of \"Hello, Ada!\""
     exit 1
 }
 "$work/prefix/bin/pawl" version

@@ -26,7 +26,15 @@ lint_words() { python3 tools/check_words.py; }
 lint_sizes() { python3 tools/check_sizes.py; }
 lint_errors() { python3 tools/check_errors.py; }
 lint_migrations() { python3 tools/check_migrations.py; }
-lint_format() { cpp_files | xargs -0 clang-format-14 --dry-run -Werror --ferror-limit=1; }
+lint_format() {
+    local files
+    files=$(cpp_files | xargs -0 clang-format-14 --dry-run -Werror --ferror-limit=1 2>&1 |
+        sed -n 's/:[0-9]*:[0-9]*: error: .*//p' | sort -u)
+    [ -z "$files" ] || {
+        printf '%s\nrun ./dev fmt\n' "$files"
+        return 1
+    }
+}
 lint_shell() { shellcheck -x -a dev && git -c safe.directory="*" ls-files '.ci/*' 'tests/*.sh' | xargs -r shellcheck -x; }
 
 # clang-tidy knows the compile commands of the dev build; slow, so not a part of `./dev test`.

@@ -38,8 +38,7 @@ void set_member(Set& set, const Value& value, bool is_there) {
 // ---- batches -----------------------------------------------------------------------------------------------------
 
 void MemoryImage::keep_unflushed(int batches) {
-    while (unflushed() > batches)
-        roll_back_batch();
+    while (unflushed() > batches) roll_back_batch();
 }
 
 void MemoryImage::roll_back_batch() {
@@ -220,8 +219,7 @@ std::vector<Entry> MemoryImage::entries(TaskRef task, const Span& span) {
 
 void MemoryImage::scan(TaskRef task, const std::function<void(const EntryHead&)>& see) {
     if (const std::vector<Entry>* all = journal(task)) {
-        for (const Entry& entry : *all)
-            see({entry.no, entry.kind, entry.path, entry.number});
+        for (const Entry& entry : *all) see({entry.no, entry.kind, entry.path, entry.number});
     }
 }
 
@@ -238,8 +236,7 @@ std::vector<Head> MemoryImage::ready(LaneId lane, int rows_max) {
 
 std::vector<std::pair<LaneId, Head>> MemoryImage::suspects() {
     std::vector<std::pair<LaneId, Head>> found;
-    for (const auto& [head, lane] : suspects_)
-        found.emplace_back(lane, head);
+    for (const auto& [head, lane] : suspects_) found.emplace_back(lane, head);
     return found;
 }
 
@@ -331,14 +328,12 @@ std::vector<TaskRef> MemoryImage::purgeable(const PurgeBounds& bounds) {
 
 void MemoryImage::erase(const TaskRow& row) {
     const TaskRef ref = row.ref;
-    for (const Entry& entry : journals_.at(ref))
-        put(feed_, entry.seq, std::nullopt);
+    for (const Entry& entry : journals_.at(ref)) put(feed_, entry.seq, std::nullopt);
     put(journals_, ref, std::nullopt);
     std::vector<std::pair<TaskRef, std::string>> requests;
     for (auto it = requests_.lower_bound({ref, ""}); it != requests_.end() && it->first.first == ref; ++it)
         requests.push_back(it->first);
-    for (const auto& name : requests)
-        put(requests_, name, std::nullopt);
+    for (const auto& name : requests) put(requests_, name, std::nullopt);
     const KeyName name{row.lane.space, row.lane.type, row.key};
     if (const std::optional<KeyRow> held = key(name); held && held->task == ref) put(keys_, name, std::nullopt);
     for (auto it = tags_.begin(); it != tags_.end();) {
@@ -362,14 +357,12 @@ void MemoryImage::sweep(Instant now) {
     for (const auto& [name, row] : keys_) {
         if (row.expires && *row.expires <= now) keys.push_back(name);
     }
-    for (const KeyName& name : keys)
-        put(keys_, name, std::nullopt);
+    for (const KeyName& name : keys) put(keys_, name, std::nullopt);
     std::vector<std::pair<TaskRef, std::string>> requests;
     for (const auto& [name, row] : requests_) {
         if (row.expires <= now) requests.push_back(name);
     }
-    for (const auto& name : requests)
-        put(requests_, name, std::nullopt);
+    for (const auto& name : requests) put(requests_, name, std::nullopt);
 }
 
 void MemoryImage::save_marks(const Marks& marks) {

@@ -45,7 +45,8 @@ MemoryStore::~MemoryStore() = default;
 std::int32_t MemoryStore::epoch() const { return ledger_->epoch(); }
 
 Result<void> MemoryStore::check_usable() const {
-    if (is_broken_ || life_ != disk_->lives_) return Error{Errc::store_unavailable, "the store failed or was closed; open it again"};
+    if (is_broken_ || life_ != disk_->lives_)
+        return Error{Errc::store_unavailable, "the store failed or was closed; open it again"};
     if (ledger_->checks_owner() && image().meta().epoch != ledger_->epoch()) {
         return Error{Errc::store_unavailable, "another process has opened the store since; leave it to that one"};
     }
@@ -189,8 +190,7 @@ Result<std::vector<QueueStatus>> MemoryStore::queues() {
 
 Result<std::vector<std::int64_t>> MemoryStore::counts() {
     std::vector<std::int64_t> counts(static_cast<std::size_t>(TaskState::cancelled) + 1);
-    for (const auto& [ref, stored] : image().rows())
-        ++counts[static_cast<std::size_t>(stored.row.state)];
+    for (const auto& [ref, stored] : image().rows()) ++counts[static_cast<std::size_t>(stored.row.state)];
     return counts;
 }
 

@@ -11,7 +11,8 @@ namespace {
 bool is_out_of_space(sqlite3* db, int status) {
     if ((status & 0xff) == SQLITE_FULL) return true;
     // A failed fsync may have lost what was written before: its outcome is unknown whatever the errno.
-    if ((status & 0xff) != SQLITE_IOERR || status == SQLITE_IOERR_FSYNC || status == SQLITE_IOERR_DIR_FSYNC) return false;
+    if ((status & 0xff) != SQLITE_IOERR || status == SQLITE_IOERR_FSYNC || status == SQLITE_IOERR_DIR_FSYNC)
+        return false;
     const int reason = sqlite3_system_errno(db);
     return reason == ENOSPC || reason == EDQUOT;
 }
@@ -62,7 +63,8 @@ Connection::~Connection() { close(); }
 bool Connection::open(const std::string& path, int flags) {
     PAWL_ASSERT(!db_);
     path_ = path;
-    const int status = sqlite3_open_v2(path.c_str(), &db_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    const int status =
+        sqlite3_open_v2(path.c_str(), &db_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
     return note(status, "open");
 }
 

@@ -10,11 +10,11 @@ namespace pawl::store {
 constexpr std::size_t inline_input_max = 1024;
 
 // The columns in the order in which read_row takes them.
-#define PAWL_TASK_COLUMNS                                                                                       \
+#define PAWL_TASK_COLUMNS                                                                                        \
     "task.id, task.public_id, task.lane, task.sort_key, task.state, task.reason, task.reason_before, task.due, " \
-    "task.expires, task.deadline, task.fence, task.claimed_no, task.last_no, task.crash_count, task.ending, "   \
-    "task.flags, task.updated, task.active, task.reopened, task.generation, task.priority, "                    \
-    "task.deadline_length, task.queue_timeout, task.max_attempts, task.definition, task.root, task.parent, "    \
+    "task.expires, task.deadline, task.fence, task.claimed_no, task.last_no, task.crash_count, task.ending, "    \
+    "task.flags, task.updated, task.active, task.reopened, task.generation, task.priority, "                     \
+    "task.deadline_length, task.queue_timeout, task.max_attempts, task.definition, task.root, task.parent, "     \
     "task.trace_id, task.created, task.k, task.error"
 constexpr int task_columns = 31;
 
@@ -25,8 +25,8 @@ void bind_changing(Statement::Use& use, const core::TaskRow& row, core::LaneId l
 /// Binds what follows them in `insert into task`. `error_text` and the row must live until the statement has run.
 void bind_fixed(Statement::Use& use, const core::TaskRow& row);
 
-#define PAWL_JOURNAL_COLUMNS                                                                                      \
-    "journal.seq, journal.task, journal.no, journal.kind, journal.format, journal.path, journal.at, "           \
+#define PAWL_JOURNAL_COLUMNS                                                                          \
+    "journal.seq, journal.task, journal.no, journal.kind, journal.format, journal.path, journal.at, " \
     "journal.number, journal.due, journal.result, journal.error, journal.cost_uusd"
 constexpr int journal_columns = 12;
 

@@ -124,8 +124,9 @@ Result<void> check_file_system(const std::string& real_path) {
     };
     for (const std::uint64_t type : network) {
         if ((static_cast<std::uint64_t>(info.f_type) & 0xFFFFFFFF) != type) continue;
-        return Error{Errc::refused, real_path + ": it lies on a network file system, where locks and flushes cannot be "
-                                                "trusted; nothing was changed; use a local disk, or PostgreSQL"};
+        return Error{Errc::refused, real_path +
+                                        ": it lies on a network file system, where locks and flushes cannot be "
+                                        "trusted; nothing was changed; use a local disk, or PostgreSQL"};
     }
     return {};
 }
@@ -156,8 +157,9 @@ bool configure_writer(Connection& connection, FileKind kind) {
         connection.fail({Errc::store_unavailable,
                          connection.path() + ": SQLite cannot use its write-ahead log here; use a local disk"});
     }
-    return connection.exec("pragma synchronous = full; pragma cache_size = -64000; pragma mmap_size = 0;"
-                           "pragma trusted_schema = off; pragma temp_store = memory; pragma foreign_keys = on");
+    return connection.exec(
+        "pragma synchronous = full; pragma cache_size = -64000; pragma mmap_size = 0;"
+        "pragma trusted_schema = off; pragma temp_store = memory; pragma foreign_keys = on");
 }
 
 Result<void> migrate(Connection& connection, FileKind kind) {

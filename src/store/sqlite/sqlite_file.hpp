@@ -13,8 +13,8 @@ const std::vector<std::pair<std::string_view, std::string_view>>& sqlite_migrati
 
 namespace pawl::store {
 
-/// The lock that makes a process the only holder of a file. A lock file of its own, since SQLite's locks come and go with
-/// transactions; the system takes it back when the process ends, however it ends.
+/// The lock that makes a process the only holder of a file. A lock file of its own, since SQLite's locks come and go
+/// with transactions; the system takes it back when the process ends, however it ends.
 class FileLock {
 public:
     FileLock() = default;

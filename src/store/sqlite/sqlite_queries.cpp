@@ -21,8 +21,7 @@ Result<T> answer(Connection& connection, T value) {
 }
 
 void bind_time_ordered(Statement::Use& use, const std::vector<std::string>& texts) {
-    for (const std::string& text : texts)
-        use.bind(std::string_view(text));
+    for (const std::string& text : texts) use.bind(std::string_view(text));
 }
 
 // A prefix of an id's text as a range of its bytes: each digit fixes 5 of 130 bits, the first two of which are zero.
@@ -56,8 +55,8 @@ TaskRow SqliteQueries::read_whole_row(Statement::Use& use) {
     return row;
 }
 
-#define PAWL_WHOLE_ROW                                                                                           \
-    "select " PAWL_TASK_COLUMNS ", " PAWL_LANE_COLUMNS                                                           \
+#define PAWL_WHOLE_ROW                                 \
+    "select " PAWL_TASK_COLUMNS ", " PAWL_LANE_COLUMNS \
     ", case when task.state = 1 then (select max(no) from journal where task = task.id) end"
 constexpr int whole_columns = task_columns + lane_columns + 1;
 
@@ -74,8 +73,9 @@ void SqliteQueries::add_payloads(TaskRow& row, Statement::Use& use, int input_co
 
 Result<TaskRow> SqliteQueries::get(TaskRef ref) {
     FreshStart fresh(connection_);
-    Statement statement(connection_, PAWL_WHOLE_ROW ", task.input from task join lane on lane.id = task.lane "
-                                                    "where task.id = ?1");
+    Statement statement(connection_, PAWL_WHOLE_ROW
+                        ", task.input from task join lane on lane.id = task.lane "
+                        "where task.id = ?1");
     auto use = statement.use();
     if (!use.bind(ref).next()) {
         if (connection_.failure()) return *connection_.failure();
@@ -108,12 +108,12 @@ Result<std::vector<TaskId>> SqliteQueries::match(std::string_view part, int task
         }
     };
     if (const std::optional<IdRange> range = range_of_prefix(part)) {
-        Statement statement(connection_, "select public_id from task where public_id between ?1 and ?2 "
-                                         "order by public_id limit ?3");
+        Statement statement(connection_,
+                            "select public_id from task where public_id between ?1 and ?2 "
+                            "order by public_id limit ?3");
         auto use = statement.use();
         use.bind(Bytes(range->low.bytes)).bind(Bytes(range->high.bytes)).bind(static_cast<std::int64_t>(tasks_max));
-        while (use.next())
-            keep(read_id(use, 0));
+        while (use.next()) keep(read_id(use, 0));
     }
     // No index knows an id by its end: this walks the index of all ids.
     Statement statement(connection_, "select public_id from task order by public_id");
@@ -155,8 +155,7 @@ Result<std::vector<TaskRow>> SqliteQueries::list(const ListFilter& filter) {
     auto use = statement.use();
     bind_time_ordered(use, texts);
     std::vector<TaskRow> rows;
-    while (use.next())
-        rows.push_back(read_whole_row(use));
+    while (use.next()) rows.push_back(read_whole_row(use));
     return answer(connection_, std::move(rows));
 }
 
@@ -170,8 +169,9 @@ Result<std::vector<QueueStatus>> SqliteQueries::queues() {
         status.depth_max = use.small(3);
         status.paused = use.small(4) != 0;
     }
-    Statement rows(connection_, "select lane.namespace, lane.queue, state, count(*) from task "
-                                "join lane on lane.id = task.lane group by lane.namespace, lane.queue, state");
+    Statement rows(connection_,
+                   "select lane.namespace, lane.queue, state, count(*) from task "
+                   "join lane on lane.id = task.lane group by lane.namespace, lane.queue, state");
     for (auto use = rows.use(); use.next();) {
         QueueStatus& status = found[{use.text(0), use.text(1)}];
         const std::int64_t count = use.integer(3);
@@ -202,8 +202,7 @@ Result<std::vector<std::int64_t>> SqliteQueries::counts() {
     FreshStart fresh(connection_);
     std::vector<std::int64_t> counts(static_cast<std::size_t>(TaskState::cancelled) + 1);
     Statement statement(connection_, "select state, count(*) from task group by state");
-    for (auto use = statement.use(); use.next();)
-        counts.at(static_cast<std::size_t>(use.integer(0))) = use.integer(1);
+    for (auto use = statement.use(); use.next();) counts.at(static_cast<std::size_t>(use.integer(0))) = use.integer(1);
     return answer(connection_, std::move(counts));
 }
 

@@ -20,8 +20,9 @@ public:
         const Result<FileKind> kind = file_kind(connection_);
         if (!kind) return kind.error();
         if (*kind == FileKind::empty) return Error{Errc::not_found, path + ": the file is empty; it has no tasks yet"};
-        connection_.exec("pragma query_only = on; pragma trusted_schema = off; pragma mmap_size = 0;"
-                         "pragma wal_autocheckpoint = 0; pragma cache_size = -8000");
+        connection_.exec(
+            "pragma query_only = on; pragma trusted_schema = off; pragma mmap_size = 0;"
+            "pragma wal_autocheckpoint = 0; pragma cache_size = -8000");
         if (connection_.failure()) return *connection_.failure();
         return check_readable(connection_);
     }

@@ -13,8 +13,8 @@ using namespace core;
 
 namespace {
 
-// Pages in the write-ahead log since its last checkpoint: from the first number on a checkpoint is welcome, at the second
-// a flush does it itself, so that the log stays small under a load that never pauses.
+// Pages in the write-ahead log since its last checkpoint: from the first number on a checkpoint is welcome, at the
+// second a flush does it itself, so that the log stays small under a load that never pauses.
 constexpr int pages_welcome = 1'000;
 constexpr int pages_forced = 8'000;
 constexpr int vacuumed_pages = 256;
@@ -74,8 +74,8 @@ private:
     std::unique_ptr<LedgerBase> ledger_;
     bool unclean_ = false;
     bool is_broken_ = false;
-    int wal_pages_ = 0;    // in the log after the last commit
-    int pages_done_ = 0;   // of these, checkpointed, or found to be held up by a reader
+    int wal_pages_ = 0;   // in the log after the last commit
+    int pages_done_ = 0;  // of these, checkpointed, or found to be held up by a reader
 };
 
 SqliteStore::~SqliteStore() {
@@ -150,8 +150,9 @@ Result<void> SqliteStore::begin() {
     if (connection_.in_transaction()) return {};
     begin_.use().run();
     if (!connection_.failure() && !is_owner()) {
-        connection_.fail({Errc::store_unavailable,
-                          path_ + ": another process has opened the file since; nothing was stored; leave it to that one"});
+        connection_.fail(
+            {Errc::store_unavailable,
+             path_ + ": another process has opened the file since; nothing was stored; leave it to that one"});
     }
     if (connection_.failure()) return roll_back();
     return {};
@@ -204,7 +205,8 @@ bool SqliteStore::wants_upkeep() const {
 
 // The log file is never truncated: a file that grows costs twice as much per flush as one that is written again.
 Result<void> SqliteStore::checkpoint() {
-    const int status = sqlite3_wal_checkpoint_v2(connection_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    const int status =
+        sqlite3_wal_checkpoint_v2(connection_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     pages_done_ = wal_pages_;  // a reader that holds some pages up must not make us try again and again
     if (status == SQLITE_OK || (status & 0xff) == SQLITE_BUSY) return {};
     connection_.note(status, "checkpoint");

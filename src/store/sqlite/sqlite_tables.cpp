@@ -49,9 +49,10 @@ void SqliteTables::save_marks(const Marks& marks) {
 
 Marks SqliteTables::newest_marks() {
     // The newest entry has the newest time: store time never goes back.
-    auto use = statement("select meta.seq, meta.ref, meta.clock, "
-                         "(select max(seq) from journal), (select max(id) from task), "
-                         "(select at from journal order by seq desc limit 1) from meta")
+    auto use = statement(
+                   "select meta.seq, meta.ref, meta.clock, "
+                   "(select max(seq) from journal), (select max(id) from task), "
+                   "(select at from journal order by seq desc limit 1) from meta")
                    .use();
     if (!use.next()) return {};
     return {std::max(use.integer(0), use.integer(3)), std::max(use.integer(1), use.integer(4)),
@@ -79,12 +80,13 @@ TaskRef SqliteTables::find(const TaskId& id) {
 }
 
 void SqliteTables::insert(const TaskRow& row, LaneId lane) {
-    auto use = statement("insert into task(line, lane, state, reason, reason_before, due, expires, deadline, fence, "
-                         "claimed_no, last_no, crash_count, ending, flags, updated, active, reopened, deadline_length, "
-                         "error, id, public_id, sort_key, generation, priority, queue_timeout, max_attempts, "
-                         "definition, root, parent, trace_id, created, k, input) "
-                         "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-                         "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)")
+    auto use = statement(
+                   "insert into task(line, lane, state, reason, reason_before, due, expires, deadline, fence, "
+                   "claimed_no, last_no, crash_count, ending, flags, updated, active, reopened, deadline_length, "
+                   "error, id, public_id, sort_key, generation, priority, queue_timeout, max_attempts, "
+                   "definition, root, parent, trace_id, created, k, input) "
+                   "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)")
                    .use();
     bind_changing(use, row, lane);
     bind_fixed(use, row);
@@ -92,10 +94,11 @@ void SqliteTables::insert(const TaskRow& row, LaneId lane) {
 }
 
 void SqliteTables::update(const TaskRow& row, LaneId lane) {
-    auto use = statement("update task set line = ?1, lane = ?2, state = ?3, reason = ?4, reason_before = ?5, due = ?6, "
-                         "expires = ?7, deadline = ?8, fence = ?9, claimed_no = ?10, last_no = ?11, crash_count = ?12, "
-                         "ending = ?13, flags = ?14, updated = ?15, active = ?16, reopened = ?17, "
-                         "deadline_length = ?18, error = ?19 where id = ?20")
+    auto use = statement(
+                   "update task set line = ?1, lane = ?2, state = ?3, reason = ?4, reason_before = ?5, due = ?6, "
+                   "expires = ?7, deadline = ?8, fence = ?9, claimed_no = ?10, last_no = ?11, crash_count = ?12, "
+                   "ending = ?13, flags = ?14, updated = ?15, active = ?16, reopened = ?17, "
+                   "deadline_length = ?18, error = ?19 where id = ?20")
                    .use();
     bind_changing(use, row, lane);
     use.run();
@@ -103,7 +106,8 @@ void SqliteTables::update(const TaskRow& row, LaneId lane) {
 
 std::vector<StoredRow> SqliteTables::running() {
     std::vector<StoredRow> rows;
-    auto use = statement("select " PAWL_TASK_COLUMNS ", (select max(no) from journal where task = task.id) "
+    auto use = statement("select " PAWL_TASK_COLUMNS
+                         ", (select max(no) from journal where task = task.id) "
                          "from task where line = 3 order by task.id")
                    .use();
     while (use.next()) {
@@ -139,9 +143,9 @@ void SqliteTables::append(std::int64_t seq, const TaskRow& row, Instant at, cons
 
 std::vector<Entry> SqliteTables::entries(TaskRef task, const Span& span) {
     std::vector<Entry> found;
-    auto use = statement("select " PAWL_JOURNAL_COLUMNS
-                         " from journal where task = ?1 and no > ?2 order by no limit ?3")
-                   .use();
+    auto use =
+        statement("select " PAWL_JOURNAL_COLUMNS " from journal where task = ?1 and no > ?2 order by no limit ?3")
+            .use();
     use.bind(task).bind(static_cast<std::int64_t>(span.after_no)).bind(static_cast<std::int64_t>(span.entries_max));
     std::size_t bytes = 0;
     while (use.next()) {
@@ -156,26 +160,24 @@ std::vector<Entry> SqliteTables::entries(TaskRef task, const Span& span) {
 void SqliteTables::scan(TaskRef task, const std::function<void(const EntryHead&)>& see) {
     auto use = statement("select no, kind, path, number from journal where task = ?1 order by no").use();
     use.bind(task);
-    while (use.next())
-        see({use.small(0), static_cast<EntryKind>(use.small(1)), use.text(2), use.integer(3)});
+    while (use.next()) see({use.small(0), static_cast<EntryKind>(use.small(1)), use.text(2), use.integer(3)});
 }
 
 // ---- orders ------------------------------------------------------------------------------------------------------
 
 std::vector<Head> SqliteTables::ready(LaneId lane, int rows_max) {
     std::vector<Head> heads;
-    auto use = statement("select sort_key, id from task where line = 1 and lane = ?1 order by sort_key, id limit ?2").use();
+    auto use =
+        statement("select sort_key, id from task where line = 1 and lane = ?1 order by sort_key, id limit ?2").use();
     use.bind(lane).bind(static_cast<std::int64_t>(rows_max));
-    while (use.next())
-        heads.push_back({use.integer(0), use.integer(1)});
+    while (use.next()) heads.push_back({use.integer(0), use.integer(1)});
     return heads;
 }
 
 std::vector<std::pair<LaneId, Head>> SqliteTables::suspects() {
     std::vector<std::pair<LaneId, Head>> found;
     auto use = statement("select lane, sort_key, id from task where line = 2 order by lane, sort_key, id").use();
-    while (use.next())
-        found.emplace_back(use.integer(0), Head{use.integer(1), use.integer(2)});
+    while (use.next()) found.emplace_back(use.integer(0), Head{use.integer(1), use.integer(2)});
     return found;
 }
 
@@ -183,8 +185,7 @@ std::vector<TaskRef> SqliteTables::refs(const char* sql, std::int64_t until, int
     std::vector<TaskRef> found;
     auto use = statement(sql).use();
     use.bind(until).bind(static_cast<std::int64_t>(rows_max));
-    while (use.next())
-        found.push_back(use.integer(0));
+    while (use.next()) found.push_back(use.integer(0));
     return found;
 }
 
@@ -199,9 +200,10 @@ std::vector<TaskRef> SqliteTables::expired(Instant now, int rows_max) {
 }
 
 std::vector<TaskRef> SqliteTables::overdue(WallInstant wall, int rows_max) {
-    return refs("select id from task where deadline is not null and ending = 0 and state < 4 and deadline <= ?1 "
-                "order by deadline, id limit ?2",
-                core::count(wall), rows_max);
+    return refs(
+        "select id from task where deadline is not null and ending = 0 and state < 4 and deadline <= ?1 "
+        "order by deadline, id limit ?2",
+        core::count(wall), rows_max);
 }
 
 std::optional<Instant> SqliteTables::next_due() {
@@ -215,8 +217,9 @@ std::optional<Instant> SqliteTables::next_expiry() {
 }
 
 std::optional<WallInstant> SqliteTables::next_deadline() {
-    auto use = statement("select deadline from task where deadline is not null and ending = 0 and state < 4 "
-                         "order by deadline limit 1")
+    auto use = statement(
+                   "select deadline from task where deadline is not null and ending = 0 and state < 4 "
+                   "order by deadline limit 1")
                    .use();
     return use.next() ? std::optional(wall_instant(use.integer(0))) : std::nullopt;
 }

@@ -75,9 +75,10 @@ private:
     void sweep_leftovers();
 
     Connection& connection_;
-    Statement append_{connection_,
-                      "insert into journal(seq, task, no, kind, format, path, at, number, due, result, error, cost_uusd) "
-                      "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"};
+    Statement append_{
+        connection_,
+        "insert into journal(seq, task, no, kind, format, path, at, number, due, result, error, cost_uusd) "
+        "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"};
     std::deque<Statement> statements_;
     std::vector<std::pair<const char*, Statement*>> by_text_;
     bool has_erased_ = false;

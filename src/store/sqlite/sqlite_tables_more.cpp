@@ -20,8 +20,7 @@ std::vector<std::pair<LaneId, LaneKey>> SqliteTables::lanes() {
     std::vector<std::pair<LaneId, LaneKey>> found;
     auto use = statement("select id, namespace, queue, type, version, key from lane order by id").use();
     while (use.next()) {
-        found.emplace_back(use.integer(0),
-                           LaneKey{use.text(1), use.text(2), use.text(3), use.small(4), use.text(5)});
+        found.emplace_back(use.integer(0), LaneKey{use.text(1), use.text(2), use.text(3), use.small(4), use.text(5)});
     }
     return found;
 }
@@ -49,8 +48,9 @@ std::vector<std::pair<QueueKey, QueueSettings>> SqliteTables::queues() {
 }
 
 void SqliteTables::put_queue(const QueueKey& key, const QueueSettings& settings) {
-    statement("insert or replace into queue(namespace, name, concurrency, depth_max, paused) "
-              "values(?1, ?2, ?3, ?4, ?5)")
+    statement(
+        "insert or replace into queue(namespace, name, concurrency, depth_max, paused) "
+        "values(?1, ?2, ?3, ?4, ?5)")
         .use()
         .bind(std::string_view(key.space))
         .bind(std::string_view(key.name))
@@ -61,8 +61,9 @@ void SqliteTables::put_queue(const QueueKey& key, const QueueSettings& settings)
 }
 
 std::int64_t SqliteTables::count_pending(const QueueKey& key) {
-    auto use = statement("select count(*) from task where state = 0 and "
-                         "lane in (select id from lane where namespace = ?1 and queue = ?2)")
+    auto use = statement(
+                   "select count(*) from task where state = 0 and "
+                   "lane in (select id from lane where namespace = ?1 and queue = ?2)")
                    .use();
     use.bind(std::string_view(key.space)).bind(std::string_view(key.name));
     return use.next() ? use.integer(0) : 0;
@@ -71,15 +72,17 @@ std::int64_t SqliteTables::count_pending(const QueueKey& key) {
 // ---- keys --------------------------------------------------------------------------------------------------------
 
 std::optional<KeyRow> SqliteTables::key(const KeyName& name) {
-    auto use = statement("select task, fingerprint, expires from key where namespace = ?1 and type = ?2 and k = ?3").use();
+    auto use =
+        statement("select task, fingerprint, expires from key where namespace = ?1 and type = ?2 and k = ?3").use();
     use.bind(std::string_view(name.space)).bind(std::string_view(name.type)).bind(std::string_view(name.key));
     if (!use.next()) return std::nullopt;
     return KeyRow{use.integer(0), read_hash(use, 1), use.optional<Instant>(2, instant)};
 }
 
 void SqliteTables::put_key(const KeyName& name, const KeyRow& row) {
-    auto use = statement("insert or replace into key(namespace, type, k, task, fingerprint, expires) "
-                         "values(?1, ?2, ?3, ?4, ?5, ?6)")
+    auto use = statement(
+                   "insert or replace into key(namespace, type, k, task, fingerprint, expires) "
+                   "values(?1, ?2, ?3, ?4, ?5, ?6)")
                    .use();
     use.bind(std::string_view(name.space))
         .bind(std::string_view(name.type))
@@ -91,7 +94,8 @@ void SqliteTables::put_key(const KeyName& name, const KeyRow& row) {
 }
 
 void SqliteTables::set_key_expiry(const KeyName& name, TaskRef task, std::optional<Instant> expires) {
-    auto use = statement("update key set expires = ?1 where namespace = ?2 and type = ?3 and k = ?4 and task = ?5").use();
+    auto use =
+        statement("update key set expires = ?1 where namespace = ?2 and type = ?3 and k = ?4 and task = ?5").use();
     use.bind_optional(expires)
         .bind(std::string_view(name.space))
         .bind(std::string_view(name.type))
@@ -105,14 +109,16 @@ void SqliteTables::set_key_expiry(const KeyName& name, TaskRef task, std::option
 std::optional<RequestRow> SqliteTables::request(TaskRef task, const std::string& id) {
     auto use = statement("select verb, state, reason, changed, expires from request where task = ?1 and id = ?2").use();
     if (!use.bind(task).bind(std::string_view(id)).next()) return std::nullopt;
-    return RequestRow{static_cast<Operate::Verb>(use.small(0)),
-                      {task, static_cast<TaskState>(use.small(1)), static_cast<Reason>(use.small(2)), use.small(3) != 0},
-                      instant(use.integer(4))};
+    return RequestRow{
+        static_cast<Operate::Verb>(use.small(0)),
+        {task, static_cast<TaskState>(use.small(1)), static_cast<Reason>(use.small(2)), use.small(3) != 0},
+        instant(use.integer(4))};
 }
 
 void SqliteTables::put_request(TaskRef task, const std::string& id, const RequestRow& row) {
-    statement("insert or replace into request(task, id, verb, state, reason, changed, expires) "
-              "values(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+    statement(
+        "insert or replace into request(task, id, verb, state, reason, changed, expires) "
+        "values(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
         .use()
         .bind(task)
         .bind(std::string_view(id))
@@ -127,8 +133,9 @@ void SqliteTables::put_request(TaskRef task, const std::string& id, const Reques
 // ---- blobs, tags -------------------------------------------------------------------------------------------------
 
 void SqliteTables::add_blob(const std::string& space, const Hash& hash, std::string_view body) {
-    statement("insert into blob(namespace, hash, refs, body) values(?1, ?2, 1, ?3) "
-              "on conflict(namespace, hash) do update set refs = refs + 1")
+    statement(
+        "insert into blob(namespace, hash, refs, body) values(?1, ?2, 1, ?3) "
+        "on conflict(namespace, hash) do update set refs = refs + 1")
         .use()
         .bind(std::string_view(space))
         .bind(Bytes(hash))
@@ -156,7 +163,11 @@ void SqliteTables::release_blob(const std::string& space, const Hash& hash) {
 
 void SqliteTables::add_tags(TaskRef task, const std::vector<std::string>& tags) {
     for (const std::string& tag : tags) {
-        statement("insert or ignore into tag(tag, task) values(?1, ?2)").use().bind(std::string_view(tag)).bind(task).run();
+        statement("insert or ignore into tag(tag, task) values(?1, ?2)")
+            .use()
+            .bind(std::string_view(tag))
+            .bind(task)
+            .run();
     }
 }
 
@@ -164,16 +175,16 @@ void SqliteTables::add_tags(TaskRef task, const std::vector<std::string>& tags) 
 
 std::vector<TaskRef> SqliteTables::purgeable(const PurgeBounds& bounds) {
     std::vector<TaskRef> found;
-    auto use = statement("select id from task as t where state >= 4 and updated <= ?1 and (k is null or updated <= ?2) "
-                         "and not exists (select 1 from task as p where p.id = t.parent and p.state < 4) "
-                         "and not exists (select 1 from task as c where c.parent = t.id and c.state < 4) "
-                         "order by updated, id limit ?3")
+    auto use = statement(
+                   "select id from task as t where state >= 4 and updated <= ?1 and (k is null or updated <= ?2) "
+                   "and not exists (select 1 from task as p where p.id = t.parent and p.state < 4) "
+                   "and not exists (select 1 from task as c where c.parent = t.id and c.state < 4) "
+                   "order by updated, id limit ?3")
                    .use();
     use.bind(core::count(bounds.final_before))
         .bind(core::count(bounds.keyed_final_before))
         .bind(static_cast<std::int64_t>(bounds.tasks_max));
-    while (use.next())
-        found.push_back(use.integer(0));
+    while (use.next()) found.push_back(use.integer(0));
     return found;
 }
 
@@ -198,8 +209,9 @@ void SqliteTables::erase(const TaskRow& row) {
 
 void SqliteTables::sweep(Instant now) {
     sweep_leftovers();
-    statement("delete from key where (namespace, type, k) in "
-              "(select namespace, type, k from key where expires is not null and expires <= ?1 limit 1000)")
+    statement(
+        "delete from key where (namespace, type, k) in "
+        "(select namespace, type, k from key where expires is not null and expires <= ?1 limit 1000)")
         .use()
         .bind(core::count(now))
         .run();

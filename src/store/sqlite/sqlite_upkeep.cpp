@@ -37,8 +37,10 @@ constexpr Invariant invariants[] = {
      "select public_id from task where state = 1 and (fence = 0 or (fence >> 32) > (select epoch from meta))"},
     {"its place in the queue does not fit its state",
      "select public_id from task where line is not case when state = 1 then 3 "
-     "when state = 0 and due is null and ending = 0 and (flags & 1) = 0 then case when flags & 4 then 2 else 1 end end"},
-    {"its lane does not exist", "select public_id from task where not exists (select 1 from lane where id = task.lane)"},
+     "when state = 0 and due is null and ending = 0 and (flags & 1) = 0 then case when flags & 4 then 2 else 1 end "
+     "end"},
+    {"its lane does not exist",
+     "select public_id from task where not exists (select 1 from lane where id = task.lane)"},
     {"it has a state that is not known", "select public_id from task where state not between 0 and 6"},
 };
 constexpr Invariant file_invariants[] = {
@@ -51,7 +53,8 @@ constexpr Invariant file_invariants[] = {
      "(select 1 from blob where namespace = lane.namespace and hash = task.definition)"},
     {"a key belongs to no task", "select count(*) from key where task not in (select id from task)"},
     {"entries belong to no task",
-     "select count(*) from journal where task not in (select id from task) and task not in (select task from leftover)"},
+     "select count(*) from journal where task not in (select id from task) and task not in (select task from "
+     "leftover)"},
 };
 
 bool sync_folder_of(const std::string& file) {
@@ -73,8 +76,7 @@ Result<void> copy_snapshot(Connection& source, const std::string& part) {
         return *target.failure();
     }
     int status = SQLITE_OK;
-    while (status == SQLITE_OK)
-        status = sqlite3_backup_step(copy, backup_pages);
+    while (status == SQLITE_OK) status = sqlite3_backup_step(copy, backup_pages);
     sqlite3_backup_finish(copy);
     if (!target.note(status, "backup")) return *target.failure();
     // A target that is read back as a database was written whole; closing it leaves one file.
@@ -98,7 +100,8 @@ Result<std::vector<std::string>> SqliteQueries::check() {
     }
     for (const Invariant& invariant : file_invariants) {
         const std::optional<std::int64_t> count = connection_.query_int(invariant.violations);
-        if (count.value_or(0) != 0) findings.push_back(std::string(invariant.text) + " (" + std::to_string(*count) + ")");
+        if (count.value_or(0) != 0)
+            findings.push_back(std::string(invariant.text) + " (" + std::to_string(*count) + ")");
     }
     if (connection_.failure()) {
         // Damage that stops the check is a finding, not a reason to say nothing.

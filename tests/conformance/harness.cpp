@@ -1,0 +1,163 @@
+#include "conformance/harness.hpp"
+
+#include "store/memory/memory_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "support/temp_folder.hpp"
+
+#include <sqlite3.h>
+
+namespace pawl::test {
+namespace {
+
+class MemoryHarness final : public Harness {
+public:
+    explicit MemoryHarness(MakeLedger make) : make_(make) { store_ = open(); }
+
+    void usurp() override { usurper_ = std::make_unique<store::MemoryStore>(disk_, clock_); }
+    std::shared_ptr<Reader> reader() override { return {std::shared_ptr<Reader>(), store_.get()}; }
+
+protected:
+    std::unique_ptr<Store> open() override { return std::make_unique<store::MemoryStore>(disk_, clock_, make_); }
+    void lose_unflushed() override { disk_->crash(); }
+
+private:
+    MakeLedger make_;
+    std::shared_ptr<store::MemoryDisk> disk_ = std::make_shared<store::MemoryDisk>();
+    std::unique_ptr<store::MemoryStore> usurper_;
+};
+
+class SqliteHarness final : public Harness {
+public:
+    explicit SqliteHarness(MakeLedger make) : make_(make) { store_ = open(); }
+    ~SqliteHarness() override { store_.reset(); }
+
+    void usurp() override {
+        sqlite3* db = nullptr;
+        EXPECT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
+        EXPECT_EQ(sqlite3_exec(db, "update meta set epoch = epoch + 1", nullptr, nullptr, nullptr), SQLITE_OK);
+        sqlite3_close(db);
+    }
+    std::shared_ptr<Reader> reader() override {
+        return std::shared_ptr<Reader>(store::open_sqlite_reader(file()).value());
+    }
+
+protected:
+    std::unique_ptr<Store> open() override { return store::open_sqlite(file(), clock_, {}, make_).value(); }
+
+private:
+    std::string file() const { return folder_.path() + "/pawl.db"; }
+
+    MakeLedger make_;
+    TempFolder folder_;
+};
+
+}  // namespace
+
+void Harness::reopen() {
+    store_.reset();
+    store_ = open();
+}
+
+void Harness::crash() {
+    lose_unflushed();
+    reopen();
+}
+
+const std::vector<Kind>& kinds() {
+    static const std::vector<Kind> all{
+        {"memory", [](MakeLedger make) { return std::make_unique<MemoryHarness>(make); }},
+        {"sqlite", [](MakeLedger make) { return std::make_unique<SqliteHarness>(make); }},
+    };
+    return all;
+}
+
+Submit submit(int number, const std::string& type) {
+    Submit command;
+    command.id = make_task_id(wall_instant(1'800'000'000'000'000), 0, static_cast<std::uint64_t>(number) << 8, 7);
+    command.lane.type = type;
+    command.input = "{\"n\":" + std::to_string(number) + "}";
+    command.fingerprint[0] = static_cast<std::uint8_t>(number);
+    return command;
+}
+
+Claim claim(int tasks_max, const std::string& type) {
+    Claim command;
+    command.types = {{type, 1, 1}};
+    command.tasks_max = tasks_max;
+    return command;
+}
+
+Record record(const ClaimedTask& task, Transition next, std::vector<EntryDraft> entries) {
+    Record command;
+    command.task = task.row.ref;
+    command.fence = task.row.fence;
+    command.entries = std::move(entries);
+    command.next = std::move(next);
+    return command;
+}
+
+EntryDraft completed_step(const std::string& path, const std::string& result) {
+    EntryDraft draft;
+    draft.kind = EntryKind::step_completed;
+    draft.path = path;
+    draft.number = 1;
+    draft.result = result;
+    return draft;
+}
+
+Operate operate(const TaskId& id, Operate::Verb verb, const std::string& request_id) {
+    Operate command;
+    command.verb = verb;
+    command.id = id;
+    command.request_id = request_id;
+    command.who = "ann";
+    return command;
+}
+
+ClaimedTask submit_and_claim(Harness& h, const Submit& command) {
+    EXPECT_TRUE(ask<Submitted>(h, command));
+    return claim_one(h, command.lane.type);
+}
+
+ClaimedTask claim_one(Harness& h, const std::string& type) {
+    const Result<Claimed> claimed = ask<Claimed>(h, claim(1, type));
+    EXPECT_TRUE(claimed) << claimed.error().message;
+    if (!claimed || claimed->tasks.size() != 1) {
+        ADD_FAILURE() << "there was nothing to claim";
+        return {};
+    }
+    return claimed->tasks.front();
+}
+
+Applied tick(Harness& h) {
+    const std::vector<Command> batch{Tick{}};
+    Applied applied = h.store().apply(batch).value();
+    EXPECT_TRUE(h.store().flush());
+    return applied;
+}
+
+TaskRow row_of(Harness& h, const TaskId& id) { return h.store().get(id).value(); }
+
+std::vector<Entry> journal_of(Harness& h, TaskRef task) { return h.store().journal(task, 0, 1'000).value(); }
+
+std::vector<EntryKind> kinds_of(Harness& h, TaskRef task) {
+    std::vector<EntryKind> kinds;
+    for (const Entry& entry : journal_of(h, task)) kinds.push_back(entry.kind);
+    return kinds;
+}
+
+std::string state_of(Harness& h, const TaskId& id) {
+    const TaskRow row = row_of(h, id);
+    std::string text(to_string(row.state));
+    if (row.reason != Reason::none) text += "(" + std::string(to_string(row.reason)) + ")";
+    return text;
+}
+
+void StoreConformance::TearDown() {
+    if (!h) return;
+    const Result<std::vector<std::string>> findings = h->reader()->check();
+    ASSERT_TRUE(findings) << findings.error().message;
+    EXPECT_EQ(*findings, std::vector<std::string>{});
+}
+
+}  // namespace pawl::test

@@ -1,0 +1,92 @@
+// What every store must pass is written once, against this. A new store adds a harness and one line in harness.cpp.
+#pragma once
+
+#include "core/ledger.hpp"
+#include "core/store.hpp"
+#include "support/manual_clock.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace pawl::test {
+
+using namespace core;
+using namespace std::chrono_literals;
+
+/// A store with its disk and its clock.
+class Harness {
+public:
+    virtual ~Harness() = default;
+
+    Store& store() { return *store_; }
+    ManualClock& clock() { return clock_; }
+
+    /// Opens the store again after close().
+    void reopen();
+    /// The process dies: what was not flushed is gone.
+    void crash();
+    /// Another process opens the same store without a regard for the lock, and becomes its owner.
+    virtual void usurp() = 0;
+    /// A reader beside the store, or the store itself.
+    virtual std::shared_ptr<Reader> reader() = 0;
+
+protected:
+    virtual std::unique_ptr<Store> open() = 0;
+    virtual void lose_unflushed() {}
+
+    ManualClock clock_;
+    std::unique_ptr<Store> store_;
+};
+
+struct Kind {
+    std::string name;
+    std::function<std::unique_ptr<Harness>(MakeLedger)> make;
+};
+/// The stores under test.
+const std::vector<Kind>& kinds();
+
+/// One batch of one command, flushed; its answer.
+template <class Answered, class Asked>
+Result<Answered> ask(Harness& h, Asked command) {
+    const std::vector<Command> batch{Command{std::move(command)}};
+    Result<Applied> applied = h.store().apply(batch);
+    if (!applied) return applied.error();
+    if (auto flushed = h.store().flush(); !flushed) return flushed.error();
+    Result<core::Answer>& answer = applied->replies.at(0).answer;
+    if (!answer) return answer.error();
+    return std::get<Answered>(std::move(*answer));
+}
+
+/// Commands as tests write them.
+Submit submit(int number, const std::string& type = "mail");
+Claim claim(int tasks_max = 1, const std::string& type = "mail");
+Record record(const ClaimedTask& task, Transition next = {}, std::vector<EntryDraft> entries = {});
+EntryDraft completed_step(const std::string& path, const std::string& result = "1");
+Operate operate(const TaskId& id, Operate::Verb verb, const std::string& request_id = "");
+
+/// Submits, and claims what was submitted.
+ClaimedTask submit_and_claim(Harness& h, const Submit& command);
+/// Claims one task; fails the test when there is none.
+ClaimedTask claim_one(Harness& h, const std::string& type = "mail");
+/// What upkeep there is at this time.
+Applied tick(Harness& h);
+
+TaskRow row_of(Harness& h, const TaskId& id);
+std::vector<Entry> journal_of(Harness& h, TaskRef task);
+std::vector<EntryKind> kinds_of(Harness& h, TaskRef task);
+std::string state_of(Harness& h, const TaskId& id);
+
+/// Every test of the suite runs on every store, and leaves a store that passes its own deep check.
+class StoreConformance : public testing::TestWithParam<Kind> {
+protected:
+    void SetUp() override { h = GetParam().make(make_ledger<AllGuards>); }
+    void TearDown() override;
+
+    std::unique_ptr<Harness> h;
+};
+
+}  // namespace pawl::test
