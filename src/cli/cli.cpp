@@ -91,7 +91,7 @@ bool asked_for_json(int argc, const char* const* argv) {
     return false;
 }
 
-int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& verbs) {
+int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& verbs, Connection::Defaults defaults) {
     CLI::App app{"Pawl: durable tasks on one file.", "pawl"};
     GlobalOptions options;
     Choice choice;
@@ -111,7 +111,7 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
         }
         return console.fail({Errc::bad_input, usage_message(app, problem)}, "`" + command_of(app) + " --help`");
     }
-    Console console(options);
+    Console console(options, std::move(defaults));
     return choice.action(console);
 }
 
@@ -123,11 +123,12 @@ std::vector<Verb> client_verbs() {
             queue_verb(),  backup_verb(), doctor_verb(), version_verb()};
 }
 
-int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs) {
+int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs,
+         std::function<void(core::SubmitRequest&)> defaults) {
     std::vector<Verb> verbs = std::move(engine_verbs);
     for (Verb& verb : client_verbs()) verbs.push_back(std::move(verb));
     try {
-        return parse_and_run(argc, argv, verbs);
+        return parse_and_run(argc, argv, verbs, std::move(defaults));
     } catch (const std::exception& failure) {
         // Out of memory, or a fault of our own: nothing that a caller can expect (house rule: expected failures are
         // values).

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "cli/arguments.hpp"
+#include "core/validate.hpp"
 
+#include <functional>
 #include <vector>
 
 namespace pawl::cli {
@@ -11,6 +13,8 @@ namespace pawl::cli {
 ///
 /// `engine_verbs`: the verbs that work a file in this process (worker, run, demo ...); they stand first in the help.
 /// Each is called with a Console that knows --db and --json and has not touched the file.
-int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs);
+/// `defaults`: what the program's types add to a submit.
+int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs,
+         std::function<void(core::SubmitRequest&)> defaults = {});
 
 }  // namespace pawl::cli

@@ -77,8 +77,10 @@ std::string signature(const std::string& file, const std::string& socket) {
 
 struct Connection::Direct {
     Direct(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader, Access access_,
-           const std::string& file)
-        : port(std::move(store), std::move(reader), clock, random, file), router(port), access(access_) {}
+           const std::string& file, Defaults defaults)
+        : port(std::move(store), std::move(reader), clock, random, file, std::move(defaults)),
+          router(port),
+          access(access_) {}
 
     runtime::MachineClock clock;
     runtime::MachineRandom random;
@@ -87,7 +89,7 @@ struct Connection::Direct {
     Access access;
 };
 
-Connection::Connection(std::string file) : file_(std::move(file)) {}
+Connection::Connection(std::string file, Defaults defaults) : file_(std::move(file)), defaults_(std::move(defaults)) {}
 Connection::~Connection() = default;
 
 void Connection::release() { direct_.reset(); }
@@ -98,7 +100,7 @@ Result<void> Connection::open_direct(Access access) {
     if (access == Access::read) {
         auto reader = store::open_sqlite_reader(file_);
         if (!reader) return reader.error();
-        direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, file_);
+        direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, file_, defaults_);
         return {};
     }
     // A clock of its own would do as well; the store needs one that outlives it.
@@ -107,7 +109,7 @@ Result<void> Connection::open_direct(Access access) {
     options.create = access == Access::create;
     auto store = store::open_sqlite(file_, clock, options);
     if (!store) return store.error();
-    direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, file_);
+    direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, file_, defaults_);
     return {};
 }
 

@@ -1,11 +1,12 @@
 // The way to a store: over the socket of the process that holds its file, or, when nobody does, in this process.
 #pragma once
 
-#include "core/time.hpp"
+#include "core/validate.hpp"
 #include "server/message.hpp"
 
 #include <pawl/result.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,7 +21,10 @@ enum class Access {
 
 class Connection {
 public:
-    explicit Connection(std::string file);
+    /// What a program's registration adds to a submit when no process holds the file (server/port.hpp).
+    using Defaults = std::function<void(core::SubmitRequest&)>;
+
+    explicit Connection(std::string file, Defaults defaults = {});
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -50,6 +54,7 @@ private:
     Result<void> open_direct(Access access);
 
     std::string file_;
+    Defaults defaults_;
     std::unique_ptr<Direct> direct_;
 };
 

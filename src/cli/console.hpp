@@ -20,7 +20,8 @@ struct GlobalOptions {
 
 class Console {
 public:
-    explicit Console(GlobalOptions options) : options_(std::move(options)), connection_(options_.file) {}
+    explicit Console(GlobalOptions options, Connection::Defaults defaults = {})
+        : options_(std::move(options)), connection_(options_.file, std::move(defaults)) {}
 
     const std::string& file() const { return options_.file; }
     bool json() const { return options_.json; }

@@ -2,6 +2,7 @@
 
 #include "cli/cli.hpp"
 #include "cli/program.hpp"
+#include "runtime/worker_backend.hpp"
 
 #include <pawl/program.hpp>
 
@@ -9,12 +10,14 @@ namespace pawl {
 
 namespace cli {
 
-std::vector<Verb> engine_verbs(runtime::Registry& registry) {
-    return {worker_verb(registry)};
-}
+std::vector<Verb> engine_verbs(runtime::Registry& registry) { return {worker_verb(registry)}; }
 
 }  // namespace cli
 
-int Program::main(int argc, char** argv) { return cli::main(argc, argv, cli::engine_verbs(impl_->registry)); }
+int Program::main(int argc, char** argv) {
+    const runtime::Registry& registry = impl_->registry;
+    return cli::main(argc, argv, cli::engine_verbs(impl_->registry),
+                     [&registry](core::SubmitRequest& request) { runtime::apply_defaults(request, registry); });
+}
 
 }  // namespace pawl

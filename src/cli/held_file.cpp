@@ -50,8 +50,8 @@ Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const 
     auto held = std::unique_ptr<HeldFile>(new HeldFile);
     held->holder_ = std::move(*holder);
     auto real = store::sqlite_real_path(file);
-    held->port_ = std::make_unique<server::EnginePort>(*held->holder_, registry, options.holder.engine,
-                                                       real ? *real : file);
+    held->port_ =
+        std::make_unique<server::EnginePort>(*held->holder_, registry, options.holder.engine, real ? *real : file);
     held->router_ = std::make_unique<server::Router>(*held->port_);
     held->server_ = std::make_unique<net::HttpServer>(held->holder_->loop().io(), server::serve(*held->router_));
     auto socket = server::socket_path(file);

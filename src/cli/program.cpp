@@ -34,8 +34,14 @@ Registration& Registration::priority(int p) {
     type_->priority = p;
     return *this;
 }
-Registration& Registration::deadline(Duration d) { type_->deadline = d; return *this; }
-Registration& Registration::retry(const Retry& r) { type_->retry = r; return *this; }
+Registration& Registration::deadline(Duration d) {
+    type_->deadline = d;
+    return *this;
+}
+Registration& Registration::retry(const Retry& r) {
+    type_->retry = r;
+    return *this;
+}
 Registration& Registration::version(int n) {
     if (n < 1) throw std::invalid_argument("version: " + std::to_string(n) + " is below 1");
     type_->version = n;

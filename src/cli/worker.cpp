@@ -43,10 +43,9 @@ Result<void> Worker::open() {
     auto held = cli::HeldFile::open(*file, impl_->program.impl().registry, options);
     if (!held) return held.error();
     impl_->held = std::move(*held);
-    impl_->backend = std::make_shared<runtime::WorkerBackend>(impl_->held->holder(), impl_->program.impl().registry,
-                                                              [impl = impl_.get()](const std::string& id) {
-                                                                  return impl->why(id);
-                                                              });
+    impl_->backend =
+        std::make_shared<runtime::WorkerBackend>(impl_->held->holder(), impl_->program.impl().registry,
+                                                 [impl = impl_.get()](const std::string& id) { return impl->why(id); });
     impl_->held->holder().run_in_background();
     return {};
 }
@@ -63,8 +62,10 @@ void Worker::wait_until_idle() {
     std::promise<void> idle;
     auto future = idle.get_future();
     runtime::Holder& holder = impl_->held->holder();
-    holder.loop().post([&] { runtime::when_idle(holder, impl_->program.impl().registry, impl_->options.queues(),
-                                                [&idle] { idle.set_value(); }); });
+    holder.loop().post([&] {
+        runtime::when_idle(holder, impl_->program.impl().registry, impl_->options.queues(),
+                           [&idle] { idle.set_value(); });
+    });
     future.wait();
 }
 

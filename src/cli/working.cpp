@@ -10,7 +10,8 @@
 namespace pawl::cli {
 
 void log_to_stderr(const char* default_level) {
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>("pawl", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+    spdlog::set_default_logger(
+        std::make_shared<spdlog::logger>("pawl", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     const char* level = std::getenv("PAWL_LOG");
     spdlog::set_level(spdlog::level::from_str(level && *level ? level : default_level));

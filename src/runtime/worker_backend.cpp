@@ -33,8 +33,11 @@ bool is_answer(const core::TaskRow& row) { return is_final(row.state) || row.sta
 
 }  // namespace
 
-void apply_defaults(SubmitOptions& options, const RegisteredType* type) {
+void apply_defaults(core::SubmitRequest& request, const Registry& registry) {
+    const RegisteredType* type = registry.newest(request.type);
     if (!type) return;
+    SubmitOptions& options = request.options;
+    if (request.definition.empty()) request.definition = type->definition;
     if (options.queue().empty()) options.queue(type->queue);
     if (!options.priority()) options.priority(type->priority);
     if (std::holds_alternative<std::monostate>(options.deadline()) && type->deadline) options.deadline(*type->deadline);
@@ -45,13 +48,11 @@ WorkerBackend::WorkerBackend(Holder& holder, const Registry& registry,
     : holder_(holder), registry_(registry), explain_(std::move(explain)) {}
 
 Result<core::Submit> WorkerBackend::make(std::string_view type, std::string input, const SubmitOptions& options) {
-    const RegisteredType* registered = registry_.newest(std::string(type));
     core::SubmitRequest request;
     request.type = type;
     request.input = std::move(input);
     request.options = options;
-    apply_defaults(request.options, registered);
-    if (registered) request.definition = registered->definition;
+    apply_defaults(request, registry_);
     return core::make_submit(std::move(request), holder_.clock().wall(), {holder_.random().next(), holder_.random().next()});
 }
 

@@ -1,6 +1,7 @@
 // The client side inside a worker's own process: commands join its batches, nothing is encoded but the input.
 #pragma once
 
+#include "core/validate.hpp"
 #include "runtime/holder.hpp"
 
 #include <pawl/client.hpp>
@@ -34,7 +35,7 @@ private:
     std::function<std::string(const std::string&)> explain_;
 };
 
-/// The defaults that a type's registration gives to a submit that leaves them out.
-void apply_defaults(SubmitOptions& options, const RegisteredType* type);
+/// What the type's registration gives to a submit that leaves it out: queue, priority, deadline, definition.
+void apply_defaults(core::SubmitRequest& request, const Registry& registry);
 
 }  // namespace pawl::runtime

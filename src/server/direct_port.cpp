@@ -7,8 +7,13 @@
 namespace pawl::server {
 
 DirectPort::DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader,
-                       const core::Clock& clock, core::Random& random, std::string name)
-    : store_(std::move(store)), reader_(std::move(reader)), clock_(&clock), random_(&random), name_(std::move(name)) {
+                       const core::Clock& clock, core::Random& random, std::string name, Defaults defaults)
+    : store_(std::move(store)),
+      reader_(std::move(reader)),
+      clock_(&clock),
+      random_(&random),
+      name_(std::move(name)),
+      defaults_(std::move(defaults)) {
     PAWL_ASSERT((store_ != nullptr) != (reader_ != nullptr));
 }
 

@@ -7,10 +7,12 @@ namespace pawl::server {
 
 class DirectPort final : public Port {
 public:
+    using Defaults = std::function<void(core::SubmitRequest&)>;
+
     /// Exactly one of `store` and `reader`: with a reader alone every command is refused. `clock` and `random` must
-    /// outlive the port. `name` is what people call the store (its path).
+    /// outlive the port. `name` is what people call the store (its path); `defaults` is for set_defaults.
     DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader, const core::Clock& clock,
-               core::Random& random, std::string name);
+               core::Random& random, std::string name, Defaults defaults = {});
     /// Closes the store, as clean unless a write failed.
     ~DirectPort() override;
 
@@ -22,6 +24,9 @@ public:
                                std::function<void(bool changed)> woken) override;
     std::optional<WorkerStatus> worker() const override { return std::nullopt; }
     std::vector<LiveStep> live_steps(core::TaskRef) const override { return {}; }
+    void set_defaults(core::SubmitRequest& request) const override {
+        if (defaults_) defaults_(request);
+    }
     std::string store_name() const override { return name_; }
     const core::Clock& clock() const override { return *clock_; }
     core::Instant store_now() const override;
@@ -35,6 +40,7 @@ private:
     const core::Clock* clock_;
     core::Random* random_;
     std::string name_;
+    Defaults defaults_;
     core::Instant last_now_{};
     std::optional<Error> broken_;  ///< a write failed: what the store holds now is not known
 };

@@ -1,6 +1,7 @@
 #include "server/engine_port.hpp"
 
 #include "runtime/execution.hpp"
+#include "runtime/worker_backend.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -108,5 +109,7 @@ std::vector<LiveStep> EnginePort::live_steps(core::TaskRef task) const {
         steps.push_back({live.path, live.number, live.since, live.ignores_stop});
     return steps;
 }
+
+void EnginePort::set_defaults(core::SubmitRequest& request) const { runtime::apply_defaults(request, registry_); }
 
 }  // namespace pawl::server

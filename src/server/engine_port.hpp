@@ -27,6 +27,7 @@ public:
                                std::function<void(bool changed)> woken) override;
     std::optional<WorkerStatus> worker() const override;
     std::vector<LiveStep> live_steps(core::TaskRef task) const override;
+    void set_defaults(core::SubmitRequest& request) const override;
     std::string store_name() const override { return name_; }
     const core::Clock& clock() const override { return holder_.clock(); }
     core::Instant store_now() const override { return holder_.engine().now(); }

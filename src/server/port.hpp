@@ -4,6 +4,7 @@
 
 #include "core/command.hpp"
 #include "core/store.hpp"
+#include "core/validate.hpp"
 
 #include <pawl/result.hpp>
 
@@ -68,6 +69,10 @@ public:
     virtual std::optional<WorkerStatus> worker() const = 0;
     /// Attempts that are under way for this task; empty when unknown.
     virtual std::vector<LiveStep> live_steps(core::TaskRef task) const = 0;
+
+    /// Adds what the registration of the request's type says and the request left open (queue, priority, deadline,
+    /// definition); nothing when this program does not have the type.
+    virtual void set_defaults(core::SubmitRequest& request) const = 0;
 
     /// Path of the file, for people; "memory" where there is none.
     virtual std::string store_name() const = 0;

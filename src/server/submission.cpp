@@ -100,6 +100,7 @@ Submission read_submission(std::string_view json, std::string_view header_key, P
         submission.error = {Errc::bad_input, describe(submission.errors)};
         return submission;
     }
+    port.set_defaults(request);
     const core::IdChance chance{port.random().next(), port.random().next()};
     auto command = core::make_submit(std::move(request), port.clock().wall(), chance);
     if (command) {

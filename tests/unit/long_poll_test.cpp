@@ -35,6 +35,7 @@ public:
     }
     std::optional<WorkerStatus> worker() const override { return std::nullopt; }
     std::vector<LiveStep> live_steps(core::TaskRef) const override { return {}; }
+    void set_defaults(core::SubmitRequest&) const override {}
     std::string store_name() const override { return "memory"; }
     const core::Clock& clock() const override { return clock_; }
     core::Instant store_now() const override { return {}; }

@@ -21,8 +21,8 @@ struct Options {
 int worker(Console& console, runtime::Registry& registry, const Options& options) {
     log_to_stderr("info");
     if (options.concurrency && (*options.concurrency < 1 || *options.concurrency > 4'096))
-        return console.fail({Errc::bad_input, "--concurrency: " + std::to_string(*options.concurrency) +
-                                                  " is outside 1 to 4096"});
+        return console.fail(
+            {Errc::bad_input, "--concurrency: " + std::to_string(*options.concurrency) + " is outside 1 to 4096"});
     if (!options.types.empty())
         if (const auto missing = registry.keep_only(options.types); !missing.empty())
             return console.fail({Errc::bad_input, "--types: this program has no type '" + missing.front() + "'"});
@@ -38,9 +38,8 @@ int worker(Console& console, runtime::Registry& registry, const Options& options
 
     Working working(**held);
     if (options.until_idle)
-        (*held)->holder().loop().post([&] {
-            runtime::when_idle((*held)->holder(), registry, options.queues, [&working] { working.leave(); });
-        });
+        (*held)->holder().loop().post(
+            [&] { runtime::when_idle((*held)->holder(), registry, options.queues, [&working] { working.leave(); }); });
     (*held)->work();
     spdlog::info("worker: working {}, {} tasks at once", console.file(), held_options.holder.engine.concurrency);
     working.run();
@@ -63,8 +62,9 @@ Verb worker_verb(runtime::Registry& registry) {
             .option("--concurrency", "N", options->concurrency, "tasks running at once, 1 to 4096 (default 64)")
             .list("--queues", "QUEUE", options->queues, "only these queues (default: all)")
             .list("--types", "TYPE", options->types, "only these types (default: all of the program)")
-            .footer("SIGTERM or SIGINT: claims nothing more, hands back what runs, exits 0 within 15 s; a second one "
-                    "exits at once. While it runs, the other verbs talk to it over its socket.");
+            .footer(
+                "SIGTERM or SIGINT: claims nothing more, hands back what runs, exits 0 within 15 s; a second one "
+                "exits at once. While it runs, the other verbs talk to it over its socket.");
         return [options, &registry](Console& console) { return worker(console, registry, *options); };
     };
     return {"worker", "work the queues of the file until a signal", declare};
