@@ -32,8 +32,8 @@ void warn_of_neighbours(double f_ms) {
 
 int measure(const Options& options) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    const std::filesystem::path folder =
-        options.folder.empty() ? std::filesystem::read_symlink("/proc/self/exe").parent_path() : options.folder;
+    std::filesystem::path folder = options.folder;
+    if (folder.empty()) folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     const Stopwatch watch;
     const Limits limits = measure_limits(options, folder);
     Report report;
