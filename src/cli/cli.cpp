@@ -3,7 +3,7 @@
 #include "cli/console.hpp"
 #include "cli/verbs.hpp"
 #include "core/shown.hpp"
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -70,7 +70,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& problem) {
     const bool is_verb = !flag && !verb->get_subcommands([](const CLI::App*) { return true; }).empty();
     std::string message = flag ? "there is no flag " : is_verb ? "there is no verb " : "unexpected argument ";
     message += core::shown(word, 100);
-    if (const auto close = server::closest(word, known_words(*verb, flag)))
+    if (const auto close = core::closest(word, known_words(*verb, flag)))
         message += "; did you mean `" + *close + "`?";
     return message;
 }

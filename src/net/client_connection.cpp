@@ -95,19 +95,20 @@ NetError connect_error(const Url& url, const std::string& why) {
 
 NetError read_error(const Url& url, const ErrorCode& ec, std::size_t body_max) {
     if (ec == http::error::body_limit || ec == http::error::buffer_overflow) {
-        return {NetError::Kind::too_large, "the answer of " + url.authority() + " is longer than " +
-                                               std::to_string(body_max) + " bytes", true};
+        return {NetError::Kind::too_large,
+                "the answer of " + url.authority() + " is longer than " + std::to_string(body_max) + " bytes", true};
     }
     if (ec == http::error::header_limit) {
-        return {NetError::Kind::too_large, "the answer of " + url.authority() + " has more than 64 KiB of headers", true};
+        return {NetError::Kind::too_large, "the answer of " + url.authority() + " has more than 64 KiB of headers",
+                true};
     }
     return {NetError::Kind::malformed, "the answer of " + url.authority() + " is not HTTP/1.1: " + ec.message(), true};
 }
 
 NetError cut_error(const Url& url, const ErrorCode& ec, bool sent) {
     const std::string why = ec == asio::error::eof ? "it closed the connection" : ec.message();
-    return {NetError::Kind::reset, "the connection to " + url.authority() + " was cut before the answer was whole: " + why,
-            sent};
+    return {NetError::Kind::reset,
+            "the connection to " + url.authority() + " was cut before the answer was whole: " + why, sent};
 }
 
 std::optional<std::chrono::seconds> keep_alive_limit(std::string_view header) {
@@ -125,7 +126,8 @@ core::HttpResponse to_response(http::response<ArrivingBody>&& message) {
     out.headers.reserve(8);
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name)
+            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         out.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     out.body = std::move(message.body().text);
@@ -185,7 +187,8 @@ Awaitable<std::optional<NetError>> Connection::open(std::shared_ptr<Call> call, 
         asio::ip::basic_resolver<tcp, Executor> resolver(loop_);
         auto [ec, found] = co_await resolver.async_resolve(url_.host, std::to_string(url_.port), as_result);
         if (ec) co_return connect_error(url_, "the name cannot be looked up: " + ec.message());
-        for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+        for (const auto& entry : found)
+            endpoints.push_back(entry.endpoint());
     }
     std::optional<NetError> failed = connect_error(url_, "the name has no address");
     for (const tcp::endpoint& endpoint : endpoints) {

@@ -26,9 +26,9 @@ struct Call {
     SteadyTime last_byte{};                  ///< when a byte last went or came
     std::shared_ptr<Connection> connection;  ///< while it has one
     bool sent = false;
-    bool over = false;                       ///< answered, failed or cancelled: the coroutine must only tidy up
+    bool over = false;  ///< answered, failed or cancelled: the coroutine must only tidy up
     bool in_chunk = false;
-    std::size_t index = 0;                   ///< place among the pool's live calls
+    std::size_t index = 0;  ///< place among the pool's live calls
 };
 
 /// How an exchange on a connection ended.

@@ -44,7 +44,7 @@ private:
     struct Host {
         std::deque<std::shared_ptr<Connection>> idle;  // newest at the back: taken first, so that the rest can age
         std::deque<std::shared_ptr<Call>> waiting;
-        std::size_t open = 0;                          // connections, in use and idle
+        std::size_t open = 0;  // connections, in use and idle
     };
 
     void refuse_later(const std::shared_ptr<Call>& call, std::string why);
@@ -52,7 +52,8 @@ private:
     bool try_start(Host& host, const std::shared_ptr<Call>& call);
     std::shared_ptr<Connection> take_idle(Host& host);
     bool evict_idle();
-    static Awaitable<void> run(std::shared_ptr<Pool> self, std::shared_ptr<Call> call, std::shared_ptr<Connection> conn);
+    static Awaitable<void> run(std::shared_ptr<Pool> self, std::shared_ptr<Call> call,
+                               std::shared_ptr<Connection> conn);
     Awaitable<Outcome> carry_out(std::shared_ptr<Call> call, std::shared_ptr<Connection> conn);
     void release(const std::shared_ptr<Connection>& conn, const Outcome& outcome);
     void forget(const std::string& host_key);
@@ -220,12 +221,14 @@ void HttpClient::Pool::forget(const std::string& host_key) {
 void HttpClient::Pool::start_waiting(const std::string& host_key) {
     if (closed_) return;
     const auto serve = [this](Host& host) {
-        while (!host.waiting.empty() && try_start(host, host.waiting.front())) host.waiting.pop_front();
+        while (!host.waiting.empty() && try_start(host, host.waiting.front()))
+            host.waiting.pop_front();
     };
     serve(hosts_[host_key]);
     if (short_of_total_) {
         short_of_total_ = false;
-        for (auto& [key, host] : hosts_) serve(host);
+        for (auto& [key, host] : hosts_)
+            serve(host);
     }
     forget(host_key);
 }
@@ -269,7 +272,8 @@ void HttpClient::Pool::shut_down() {
         cancel(call);
     }
     for (auto& [key, host] : hosts_) {
-        for (const auto& conn : host.idle) conn->close();
+        for (const auto& conn : host.idle)
+            conn->close();
         host.open -= host.idle.size();
         total_ -= host.idle.size();
         host.idle.clear();
@@ -347,7 +351,9 @@ private:
 HttpClient::HttpClient(boost::asio::io_context& loop, HttpClientOptions options)
     : pool_(std::make_shared<Pool>(loop, std::move(options))) {}
 
-HttpClient::~HttpClient() { pool_->shut_down(); }
+HttpClient::~HttpClient() {
+    pool_->shut_down();
+}
 
 std::unique_ptr<core::HttpExchange> HttpClient::send(
     core::HttpRequest request, std::function<void(std::variant<core::HttpResponse, core::NetError>)> done,
@@ -359,7 +365,11 @@ std::unique_ptr<core::HttpExchange> HttpClient::send(
     });
 }
 
-std::size_t HttpClient::connections() const { return pool_->connections(); }
-std::size_t HttpClient::connections_made() const { return pool_->connections_made(); }
+std::size_t HttpClient::connections() const {
+    return pool_->connections();
+}
+std::size_t HttpClient::connections_made() const {
+    return pool_->connections_made();
+}
 
 }  // namespace pawl::net

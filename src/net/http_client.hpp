@@ -12,11 +12,11 @@ class io_context;
 namespace pawl::net {
 
 struct HttpClientOptions {
-    std::size_t per_host_max = 256;                      ///< connections to one (scheme, host, port); more exchanges wait
-    std::size_t total_max = 1'024;                       ///< connections in all
-    core::Micros idle_close{std::chrono::seconds(20)};   ///< an unused connection is closed after
+    std::size_t per_host_max = 256;  ///< connections to one (scheme, host, port); more exchanges wait
+    std::size_t total_max = 1'024;   ///< connections in all
+    core::Micros idle_close{std::chrono::seconds(20)};       ///< an unused connection is closed after
     core::Micros connect_timeout{std::chrono::seconds(10)};  ///< for each address of the name, TLS included
-    std::string ca_file;                                 ///< PEM file trusted beside the system's certificates
+    std::string ca_file;                                     ///< PEM file trusted beside the system's certificates
 };
 
 /// core::Net over real sockets.

@@ -115,7 +115,8 @@ Result<std::uint16_t> HttpServer::Core::listen_tcp(const std::string& address, s
     tcp::endpoint bound;
     bound.resize(bound.capacity());
     auto length = static_cast<socklen_t>(bound.capacity());
-    if (::getsockname(acceptor.native_handle(), bound.data(), &length) != 0) return system_refusal("cannot read the port");
+    if (::getsockname(acceptor.native_handle(), bound.data(), &length) != 0)
+        return system_refusal("cannot read the port");
     listeners_.push_back(listener);
     asio::co_spawn(loop.get_executor(), accept_all(shared_from_this(), listener), asio::detached);
     return bound.port();
@@ -190,29 +191,42 @@ void HttpServer::Core::sweep() {
 
 void HttpServer::Core::stop() {
     stopping = true;
-    for (const auto& listener : std::exchange(listeners_, {})) listener->close();
+    for (const auto& listener : std::exchange(listeners_, {}))
+        listener->close();
     const auto sessions = sessions_;
-    for (const auto& session : sessions) session->stop();
+    for (const auto& session : sessions)
+        session->stop();
 }
 
 void HttpServer::Core::close() {
     stop();
     const auto sessions = sessions_;
-    for (const auto& session : sessions) session->close();
+    for (const auto& session : sessions)
+        session->close();
     handler = nullptr;
 }
 
 HttpServer::HttpServer(boost::asio::io_context& loop, Handler handler, HttpServerOptions options)
     : core_(std::make_shared<Core>(loop, std::move(handler), options)) {}
 
-HttpServer::~HttpServer() { core_->close(); }
+HttpServer::~HttpServer() {
+    core_->close();
+}
 
-Result<void> HttpServer::listen_unix(const std::string& path) { return core_->listen_unix(path); }
+Result<void> HttpServer::listen_unix(const std::string& path) {
+    return core_->listen_unix(path);
+}
 Result<std::uint16_t> HttpServer::listen_tcp(const std::string& address, std::uint16_t port) {
     return core_->listen_tcp(address, port);
 }
-void HttpServer::stop() { core_->stop(); }
-void HttpServer::close() { core_->close(); }
-std::size_t HttpServer::connections() const { return core_->connections(); }
+void HttpServer::stop() {
+    core_->stop();
+}
+void HttpServer::close() {
+    core_->close();
+}
+std::size_t HttpServer::connections() const {
+    return core_->connections();
+}
 
 }  // namespace pawl::net

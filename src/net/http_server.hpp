@@ -28,7 +28,7 @@ struct Caller {
 
 struct ServerRequest {
     std::string method;
-    std::string target;  ///< as it came: path and query, percent-encoded
+    std::string target;                                        ///< as it came: path and query, percent-encoded
     std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
     std::string body;
     bool local = false;  ///< came over the Unix socket: the peer is this user or root
@@ -75,10 +75,10 @@ struct ServerResponse {
 ServerResponse problem(int status, std::string_view title, std::string_view detail);
 
 struct HttpServerOptions {
-    std::size_t header_bytes_max = 8 * 1024;            ///< 431 beyond; 414 when the request line alone is longer
-    std::size_t body_bytes_max = 4 * 1024 * 1024;       ///< 413 beyond
-    std::size_t connections_max = 1'024;                ///< 503 beyond
-    std::size_t stream_buffer_max = 1024 * 1024;        ///< for each streamed answer
+    std::size_t header_bytes_max = 8 * 1024;                ///< 431 beyond; 414 when the request line alone is longer
+    std::size_t body_bytes_max = 4 * 1024 * 1024;           ///< 413 beyond
+    std::size_t connections_max = 1'024;                    ///< 503 beyond
+    std::size_t stream_buffer_max = 1024 * 1024;            ///< for each streamed answer
     core::Micros header_timeout{std::chrono::seconds(10)};  ///< from a request's first byte to the end of its headers
     core::Micros body_timeout{std::chrono::seconds(30)};    ///< for the whole body
     core::Micros idle_timeout{std::chrono::seconds(60)};    ///< between two requests

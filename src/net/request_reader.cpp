@@ -91,7 +91,8 @@ RequestReader::Need RequestReader::go_on(std::string& buffer) {
 
 RequestReader::Need RequestReader::read_header(std::string& buffer) {
     // A client may send an empty line before the request; an old one does after a POST.
-    while (scanned_ == 0 && buffer.starts_with("\r\n")) buffer.erase(0, 2);
+    while (scanned_ == 0 && buffer.starts_with("\r\n"))
+        buffer.erase(0, 2);
     const std::size_t from = scanned_ < 3 ? 0 : scanned_ - 3;
     const std::size_t end = buffer.find("\r\n\r\n", from);
     const std::size_t header_bytes = end == std::string::npos ? buffer.size() : end + 4;
@@ -134,12 +135,14 @@ RequestReader::Need RequestReader::check_header() {
     // Copied before the body: trailers must not add to what was checked.
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name)
+            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         request_.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     if (message.version() != 10 && message.version() != 11) return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken");
     const std::string& target = request_.target;
-    if (!target.starts_with('/') || std::any_of(target.begin(), target.end(), [](char c) { return c <= ' ' || c >= 0x7f; })) {
+    if (!target.starts_with('/') ||
+        std::any_of(target.begin(), target.end(), [](char c) { return c <= ' ' || c >= 0x7f; })) {
         return refuse(400, "the target must be a path that starts with '/', in ASCII");
     }
     if (const Need need = check_framing(); need != Need::nothing) return need;

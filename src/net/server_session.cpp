@@ -21,7 +21,9 @@ constexpr std::size_t merged_body_max = 64 * 1024;
 constexpr std::size_t linger_bytes_max = 1024 * 1024;
 constexpr std::chrono::seconds linger_limit{2};
 
-bool is_clean(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos; }
+bool is_clean(std::string_view text) {
+    return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -80,7 +82,8 @@ void HttpServer::Session::limit(core::Micros from_now) {
 
 Awaitable<void> HttpServer::Session::serve(std::shared_ptr<Session> self) {
     while (self->phase_ != Phase::closed) {
-        RequestReader reader({self->core_->options.header_bytes_max, self->core_->options.body_bytes_max, !self->local_});
+        RequestReader reader(
+            {self->core_->options.header_bytes_max, self->core_->options.body_bytes_max, !self->local_});
         const bool got = co_await self->read_request(reader);
         if (self->phase_ == Phase::closed) co_return;
         self->keep_alive_ = got && reader.keep_alive() && !self->core_->stopping;
@@ -153,9 +156,7 @@ void HttpServer::Session::dispatch(ServerRequest request) {
     if (!handler) return close();
     try {
         handler(std::move(request), respond);
-    } catch (const std::exception& e) {
-        respond(problem(500, "Internal Server Error", e.what()));
-    }
+    } catch (const std::exception& e) { respond(problem(500, "Internal Server Error", e.what())); }
 }
 
 void HttpServer::Session::respond(std::uint64_t request_no, ServerResponse response) {
@@ -180,9 +181,11 @@ std::string HttpServer::Session::head_of(const ServerResponse& response) const {
         head += "\r\n";
     };
     if (!response.content_type.empty()) add("Content-Type", response.content_type);
-    for (const auto& [name, value] : response.headers) add(name, value);
+    for (const auto& [name, value] : response.headers)
+        add(name, value);
     if (!response.stream) {
-        if (response.status != 204 && response.status != 304) add("Content-Length", std::to_string(response.body.size()));
+        if (response.status != 204 && response.status != 304)
+            add("Content-Length", std::to_string(response.body.size()));
     } else if (chunked_) {
         add("Transfer-Encoding", "chunked");
     }
@@ -289,12 +292,13 @@ void HttpServer::Session::pump() {
     }
     stream_flying_.swap(stream_pending_);
     limit(core_->options.write_timeout);
-    asio::async_write(socket_, asio::buffer(stream_flying_), [self = shared_from_this()](const ErrorCode& ec, std::size_t) {
-        self->stream_flying_.clear();
-        if (self->phase_ == Phase::closed) return;
-        if (ec) return self->close();
-        self->pump();
-    });
+    asio::async_write(socket_, asio::buffer(stream_flying_),
+                      [self = shared_from_this()](const ErrorCode& ec, std::size_t) {
+                          self->stream_flying_.clear();
+                          if (self->phase_ == Phase::closed) return;
+                          if (ec) return self->close();
+                          self->pump();
+                      });
 }
 
 // While an answer is awaited or streamed nothing is read, so a closed peer would go unseen.

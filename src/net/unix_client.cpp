@@ -27,7 +27,9 @@ using Clock = std::chrono::steady_clock;
 class Fd {
 public:
     explicit Fd(int fd) : fd_(fd) {}
-    ~Fd() { if (fd_ >= 0) ::close(fd_); }
+    ~Fd() {
+        if (fd_ >= 0) ::close(fd_);
+    }
     Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     Fd& operator=(Fd&&) = delete;
     int get() const { return fd_; }
@@ -40,7 +42,11 @@ private:
 class Line {
 public:
     Line(Fd fd, std::string path, const LocalRequest& request, int stop_fd, bool restart)
-        : fd_(std::move(fd)), path_(std::move(path)), limit_(request.timeout), stop_fd_(stop_fd), restart_(restart),
+        : fd_(std::move(fd)),
+          path_(std::move(path)),
+          limit_(request.timeout),
+          stop_fd_(stop_fd),
+          restart_(restart),
           deadline_(Clock::now() + limit_) {}
 
     Result<void> send_all(std::string_view bytes) {
@@ -70,9 +76,9 @@ public:
     }
 
     Error cut() const {
-        return {Errc::store_unavailable,
-                "the process behind " + path_ + " closed the connection before its answer was whole; what was asked "
-                "may have happened: repeat it with the same key"};
+        return {Errc::store_unavailable, "the process behind " + path_ +
+                                             " closed the connection before its answer was whole; what was asked "
+                                             "may have happened: repeat it with the same key"};
     }
 
 private:
@@ -80,12 +86,14 @@ private:
         for (;;) {
             const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
             if (left <= 0) {
-                return Error{Errc::timed_out, "no answer from the process behind " + path_ + " in time; what was asked "
-                                              "may still happen"};
+                return Error{Errc::timed_out, "no answer from the process behind " + path_ +
+                                                  " in time; what was asked "
+                                                  "may still happen"};
             }
             std::array<pollfd, 2> fds{pollfd{fd_.get(), events, 0}, pollfd{stop_fd_, POLLIN, 0}};
             const int some = ::poll(fds.data(), stop_fd_ >= 0 ? 2 : 1, static_cast<int>(std::min<long>(left, 60'000)));
-            if (some > 0 && (fds[1].revents & POLLIN) != 0) return Error{Errc::stopping, "stopped while waiting for an answer"};
+            if (some > 0 && (fds[1].revents & POLLIN) != 0)
+                return Error{Errc::stopping, "stopped while waiting for an answer"};
             if (some > 0) return {};
         }
     }
@@ -118,7 +126,8 @@ Result<Fd> connect_to(const std::string& path, core::Micros timeout) {
 
 std::string request_text(const LocalRequest& request) {
     std::string text = request.method + " " + request.target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
-    for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : request.headers)
+        text += name + ": " + value + "\r\n";
     if (!request.body.empty() || request.method != "GET") {
         text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     }
@@ -128,8 +137,10 @@ std::string request_text(const LocalRequest& request) {
 bool is_sendable(const LocalRequest& request) {
     const auto clean = [](std::string_view text, std::string_view bad) { return text.find_first_of(bad) == text.npos; };
     constexpr std::string_view breaks("\r\n\0", 3);
-    bool ok = clean(request.method, std::string_view(" \r\n\0", 4)) && clean(request.target, std::string_view(" \r\n\0", 4));
-    for (const auto& [name, value] : request.headers) ok = ok && clean(name, breaks) && clean(value, breaks);
+    bool ok =
+        clean(request.method, std::string_view(" \r\n\0", 4)) && clean(request.target, std::string_view(" \r\n\0", 4));
+    for (const auto& [name, value] : request.headers)
+        ok = ok && clean(name, breaks) && clean(value, breaks);
     return ok;
 }
 
@@ -138,7 +149,8 @@ core::HttpResponse to_response(http::response<http::string_body>&& message) {
     out.status = static_cast<int>(message.result_int());
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name)
+            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         out.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     out.body = std::move(message.body());
@@ -147,7 +159,9 @@ core::HttpResponse to_response(http::response<http::string_body>&& message) {
 
 }  // namespace
 
-Result<core::HttpResponse> UnixClient::request(const LocalRequest& r) const { return exchange(r, nullptr); }
+Result<core::HttpResponse> UnixClient::request(const LocalRequest& r) const {
+    return exchange(r, nullptr);
+}
 
 Result<core::HttpResponse> UnixClient::stream(const LocalRequest& r,
                                               const std::function<bool(std::string_view)>& chunk) const {

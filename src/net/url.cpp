@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t url_bytes_max = 8'192;
 constexpr std::size_t host_bytes_max = 253;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 Error bad(std::string_view text, std::string_view why) {
     return {Errc::bad_input, "URL \"" + std::string(text.substr(0, 200)) + "\": " + std::string(why)};
@@ -81,7 +83,8 @@ Result<Url> parse_url(std::string_view text) {
     }
     url.host.resize(host.size());
     std::transform(host.begin(), host.end(), url.host.begin(), lower);
-    if (url.host.empty() || url.host.size() > host_bytes_max) return bad(text, "has no host name, or one over 253 bytes");
+    if (url.host.empty() || url.host.size() > host_bytes_max)
+        return bad(text, "has no host name, or one over 253 bytes");
     const bool literal_v6 = authority.starts_with('[');
     if (!literal_v6 && !std::all_of(url.host.begin(), url.host.end(), is_host_char)) {
         return bad(text, "has a malformed host name");

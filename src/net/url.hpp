@@ -11,9 +11,9 @@ namespace pawl::net {
 
 struct Url {
     bool tls = false;
-    std::string host;         ///< lower case; an IPv6 address without brackets
+    std::string host;  ///< lower case; an IPv6 address without brackets
     std::uint16_t port = 80;
-    std::string target = "/"; ///< path and query as they go on the wire, never empty
+    std::string target = "/";  ///< path and query as they go on the wire, never empty
 
     /// What the Host header says: brackets around IPv6, the port only when it is not the scheme's own.
     std::string authority() const;

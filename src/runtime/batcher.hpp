@@ -11,6 +11,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace pawl::runtime {
@@ -104,50 +105,66 @@ enum class BatchEnd : std::uint8_t {
     store_lost,  ///< its outcome is unknown; `items` holds what has no answer yet; the store must be reopened
 };
 
-/// One turn: apply, early replies, flush, the rest. `deliver(outcome, early)` carries them to the loop thread, in order.
-/// With Guards::flush off answers go out before the flush: the mutation that simulation must catch.
+/// Carries a batch's answers to the loop thread, in order; `early` ones before their batch is flushed.
+using Deliver = std::function<void(BatchOutcome outcome, bool early)>;
+
+/// One batch in two pieces, so that the simulated world can crash between them: apply and early answers; flush and the
+/// rest. With Guards::flush off all answers go out before the flush: the mutation that simulation must catch.
 template <class Guards>
-BatchEnd run_batch(core::Store& store, Batcher& batcher, std::vector<Item>& items, Error& error,
-                   const std::function<void(BatchOutcome, bool)>& deliver) {
-    std::vector<core::Command> commands;
-    commands.reserve(items.size());
-    for (Item& item : items) commands.push_back(std::move(item.command));
-    auto applied = store.apply(commands);
-    for (std::size_t i = 0; i < items.size(); i++) items[i].command = std::move(commands[i]);
-    if (!applied) {
-        error = applied.error();
-        batcher.settle_claim(items, {});
-        return error.code == Errc::disk_full ? BatchEnd::disk_full : BatchEnd::store_lost;
-    }
-    batcher.settle_claim(items, applied->replies);
+class BatchTurn {
+public:
+    explicit BatchTurn(Batcher& batcher) : batcher_(batcher) {}
 
-    BatchOutcome outcome;
-    outcome.items = std::move(items);
-    outcome.replies = std::move(applied->replies);
-    outcome.notices = std::move(applied->notices);
-    outcome.now = applied->now;
-    outcome.boot_at_now = batcher.clock().boot();
-    outcome.next_due = applied->next_due;
-    outcome.next_deadline = applied->next_deadline;
-    outcome.last_seq = applied->last_seq;
-    items.clear();
-
-    if constexpr (!Guards::flush) {
-        deliver(std::move(outcome), false);
-        (void)store.flush();
+    /// `done`: flush() must follow.
+    BatchEnd apply(core::Store& store, std::vector<Item>& items, Error& error, const Deliver& deliver) {
+        std::vector<core::Command> commands;
+        commands.reserve(items.size());
+        for (Item& item : items) commands.push_back(std::move(item.command));
+        auto applied = store.apply(commands);
+        for (std::size_t i = 0; i < items.size(); i++) items[i].command = std::move(commands[i]);
+        if (!applied) {
+            error = applied.error();
+            batcher_.settle_claim(items, {});
+            return end_of(error);
+        }
+        batcher_.settle_claim(items, applied->replies);
+        outcome_ = outcome_of(std::move(items), std::move(*applied));
+        items.clear();
+        BatchOutcome early = Guards::flush ? split_early(outcome_) : std::exchange(outcome_, {});
+        if (!Guards::flush || !early.items.empty()) deliver(std::move(early), Guards::flush);
         return BatchEnd::done;
-    } else {
-        BatchOutcome early = split_early(outcome);
-        if (!early.items.empty()) deliver(std::move(early), true);
+    }
+
+    BatchEnd flush(core::Store& store, std::vector<Item>& items, Error& error, const Deliver& deliver) {
         if (auto flushed = store.flush(); !flushed) {
             error = flushed.error();
-            batcher.return_claimed(outcome.items, outcome.replies);
-            items = std::move(outcome.items);
-            return error.code == Errc::disk_full ? BatchEnd::disk_full : BatchEnd::store_lost;
+            batcher_.return_claimed(outcome_.items, outcome_.replies);
+            items = std::move(outcome_.items);
+            return end_of(error);
         }
-        deliver(std::move(outcome), false);
+        if (Guards::flush) deliver(std::move(outcome_), false);
         return BatchEnd::done;
     }
-}
+
+private:
+    static BatchEnd end_of(const Error& error) {
+        return error.code == Errc::disk_full ? BatchEnd::disk_full : BatchEnd::store_lost;
+    }
+    BatchOutcome outcome_of(std::vector<Item> items, core::Applied applied) const {
+        BatchOutcome outcome;
+        outcome.items = std::move(items);
+        outcome.replies = std::move(applied.replies);
+        outcome.notices = std::move(applied.notices);
+        outcome.now = applied.now;
+        outcome.boot_at_now = batcher_.clock().boot();
+        outcome.next_due = applied.next_due;
+        outcome.next_deadline = applied.next_deadline;
+        outcome.last_seq = applied.last_seq;
+        return outcome;
+    }
+
+    Batcher& batcher_;
+    BatchOutcome outcome_;  // applied, not yet flushed
+};
 
 }  // namespace pawl::runtime

@@ -26,6 +26,7 @@ Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::Claime
 Execution::~Execution() {
     engine_.loop().cancel(wake_timer_);
     engine_.loop().cancel(stop_timer_);
+    engine_.loop().cancel(active_timer_);
 }
 
 void Execution::begin() {
@@ -279,6 +280,7 @@ void Execution::go_live() {
     replaying_ = false;
     phase_ = Phase::live;
     fresh_ = active_;
+    arm_active_time();
     // The claim may have met an end that was asked for before it.
     if (ending_ != core::Ending::none) on_ending(ending_);
     if (engine_.draining()) on_drain();
@@ -292,7 +294,7 @@ void Execution::settle() {
         settle_ending();
     } else {
         run_code();
-        if (diverged_ || root_done_) {
+        if (diverged_ || root_done_ || active_spent_) {
             finish();
         } else {
             const bool held_up = pause_requested_ || pause_text_ || engine_.draining();
@@ -317,19 +319,42 @@ void Execution::settle() {
 // While a diverged history or a finished code leaves steps running (a sibling's), wait for them: their frames live
 // inside ours.
 void Execution::finish() {
-    if (!running_.empty()) return stop_attempts(1);
+    if (!running_.empty()) {
+        stop_attempts(1);
+        if (!drafts_.empty()) send_record();
+        return;
+    }
     if (in_flight_ > 0) return;
     if (diverged_) {
         drafts_.clear();
         return send_record(core::Pause{Reason::diverged, *diverged_});
     }
+    if (!root_done_)
+        return send_record(core::Fail{Reason::budget,
+                                      {ErrorClass::final, Errc::task_failed,
+                                       "the task has been running for its whole active time of " +
+                                           std::to_string(active_limit_->count() / 1'000'000) + " s"},
+                                      {}});
     send_record(outcome_of_code());
+}
+
+void Execution::arm_active_time() {
+    engine_.loop().cancel(std::exchange(active_timer_, 0));
+    if (!active_limit_) return;
+    active_timer_ = engine_.loop().after(std::max(core::Micros{0}, *active_limit_ - row_.active), [this] {
+        active_timer_ = 0;
+        active_spent_ = true;
+        settle();
+    });
 }
 
 core::Transition Execution::outcome_of_code() {
     core::Fail fail;
     try {
         return core::Complete{root_->await_resume()};
+    } catch (const BudgetSpent& e) {
+        fail.reason = Reason::budget;
+        fail.failure = {ErrorClass::final, Errc::task_failed, e.what()};
     } catch (const StepFailed& e) {
         fail.failure = {e.cls, e.code, e.what()};
         fail.path = e.path();

@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,12 @@ class Engine;
 }
 
 namespace pawl::detail {
+
+/// Thrown by a built-in workflow when a budget of its task is used up: the task fails with reason `budget`.
+class BudgetSpent : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
 
 class Execution final : public DoneListener {
 public:
@@ -68,6 +75,8 @@ public:
     TimePoint observed_time() const;
     std::uint64_t random();
     void log(std::string_view text) const;
+    /// Ends the task as failed(budget) once it has been running for longer than this, over all its claims.
+    void limit_active_time(core::Micros limit) { active_limit_ = limit; }
 
     std::uint64_t serial() const { return serial_; }
     const core::TaskRow& row() const { return row_; }
@@ -132,6 +141,7 @@ private:
     void finish();
     core::Transition outcome_of_code();
     void arm_wake();
+    void arm_active_time();
 
     // execution_record.cpp: writing
     void draft(core::EntryKind kind, OpBase& op, std::int64_t number, std::string result = {}, std::string error = {},
@@ -200,7 +210,9 @@ private:
     int known_no_ = 0;
     core::Instant observed_at_{};
     std::uint64_t randoms_ = 0;
-    runtime::TimerToken wake_timer_ = 0, stop_timer_ = 0;
+    std::optional<core::Micros> active_limit_;
+    bool active_spent_ = false;
+    runtime::TimerToken wake_timer_ = 0, stop_timer_ = 0, active_timer_ = 0;
 };
 
 }  // namespace pawl::detail

@@ -38,6 +38,7 @@ void Execution::send_record(core::Transition next) {
     if (leaving) {
         phase_ = Phase::leaving;
         engine_.loop().cancel(std::exchange(wake_timer_, 0));
+        engine_.loop().cancel(std::exchange(active_timer_, 0));
         leave();  // the slot is free for the claim that rides in the same batch
     }
     in_flight_++;

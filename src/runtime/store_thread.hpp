@@ -5,6 +5,7 @@
 #include "runtime/batcher.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/loop.hpp"
+#include "runtime/store_turns.hpp"
 
 #include <functional>
 #include <memory>
@@ -27,19 +28,14 @@ public:
     void with_store(std::function<void(core::Store*)> f);
 
 private:
+    using Turns = StoreTurns<core::AllGuards>;
     void run();
-    bool turn();
-    void answer_disk_full(std::vector<Item> items, const Error& error);
-    bool reopen(std::vector<Item> unanswered, const Error& error);
-    void do_chores();
+    bool wait_for_work(std::vector<Item>& items);
     bool pause(core::Micros length);
+    void do_chores();
 
     Batcher& batcher_;
-    Loop& loop_;
-    Engine& engine_;
-    std::unique_ptr<core::Store> store_;
-    Open open_;
-    std::function<void(Error)> fatal_;
+    Turns turns_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<std::function<void(core::Store*)>> chores_;

@@ -2,7 +2,7 @@
 
 #include "core/canonical_json.hpp"
 #include "core/shown.hpp"
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <boost/json.hpp>
 
@@ -208,7 +208,7 @@ std::vector<FieldError> Body::errors() const {
     for (const Member& member : members_) {
         if (member.asked) continue;
         std::string detail = "unknown field";
-        if (const auto close = closest(member.name, known_)) detail += "; did you mean \"" + *close + "\"?";
+        if (const auto close = core::closest(member.name, known_)) detail += "; did you mean \"" + *close + "\"?";
         all.push_back({member.name, std::move(detail)});
     }
     return all;

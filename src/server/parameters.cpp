@@ -1,6 +1,6 @@
 #include "server/parameters.hpp"
 
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -57,7 +57,7 @@ std::vector<FieldError> Parameters::errors() const {
     for (const auto& [name, value] : request_->query) {
         if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
         std::string detail = "unknown parameter";
-        if (const auto close = closest(name, known_)) detail += "; did you mean \"" + *close + "\"?";
+        if (const auto close = core::closest(name, known_)) detail += "; did you mean \"" + *close + "\"?";
         all.push_back({"?" + name, std::move(detail)});
     }
     return all;

@@ -45,7 +45,8 @@ struct HttpClientTest : ::testing::Test {
     HttpResponse response_of(HttpRequest request, std::function<void(std::string_view)> chunk = {}) {
         auto answer = exchange(loop, *client, std::move(request), std::move(chunk));
         if (const auto* error = std::get_if<NetError>(&answer)) ADD_FAILURE() << error->message;
-        return std::holds_alternative<HttpResponse>(answer) ? std::get<HttpResponse>(std::move(answer)) : HttpResponse{};
+        return std::holds_alternative<HttpResponse>(answer) ? std::get<HttpResponse>(std::move(answer))
+                                                            : HttpResponse{};
     }
     NetError error_of(HttpRequest request) {
         auto answer = exchange(loop, *client, std::move(request));
@@ -64,8 +65,10 @@ TEST_F(HttpClientTest, ARequestIsSentAsAskedAndTheAnswerComesBack) {
     EXPECT_EQ(got.status, 201);
     EXPECT_EQ(got.body, "hi");
     EXPECT_EQ(got.header("x-request-id"), "r1");
-    EXPECT_EQ(seen, "POST /v1/x?y=z HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(peer.port()) +
-                        "\r\nContent-Type: application/json\r\nAuthorization: Bearer x\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+    EXPECT_EQ(
+        seen,
+        "POST /v1/x?y=z HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(peer.port()) +
+            "\r\nContent-Type: application/json\r\nAuthorization: Bearer x\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
 }
 
 TEST_F(HttpClientTest, AKeptConnectionServesTheNextExchange) {
@@ -75,7 +78,8 @@ TEST_F(HttpClientTest, AKeptConnectionServesTheNextExchange) {
             write_all(fd, ok_abc);
         }
     });
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(response_of(get(peer.url())).body, "abc");
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(response_of(get(peer.url())).body, "abc");
     EXPECT_EQ(client->connections_made(), 1u);
 }
 
@@ -84,7 +88,8 @@ TEST_F(HttpClientTest, AKeptConnectionThatDiedIsReplacedUnseen) {
         read_until(fd, "\r\n\r\n");
         write_all(fd, ok_abc);  // and closes, without having said so
     });
-    for (int i = 0; i < 5; ++i) EXPECT_EQ(response_of(get(peer.url())).body, "abc");
+    for (int i = 0; i < 5; ++i)
+        EXPECT_EQ(response_of(get(peer.url())).body, "abc");
     EXPECT_EQ(peer.accepted(), 5);
 }
 
@@ -173,8 +178,9 @@ TEST_F(HttpClientTest, InterimAnswersAreSkipped) {
 }
 
 TEST_F(HttpClientTest, WhatIsNotHttpIsMalformed) {
-    for (const char* text : {"SSH-2.0-OpenSSH_9\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
-                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+    for (const char* text :
+         {"SSH-2.0-OpenSSH_9\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
         RawPeer peer([&](int fd) {
             read_until(fd, "\r\n\r\n");
             write_all(fd, text);
@@ -218,14 +224,16 @@ TEST_F(HttpClientTest, TheIdleLimitStartsAnewWithEachByte) {
         read_until(fd, "\r\n\r\n");
         write_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
         for (int i = 0; i < 20; ++i) {
-            while (arrived < i) std::this_thread::yield();
+            while (arrived < i)
+                std::this_thread::yield();
             write_all(fd, "x");
         }
         testing::read_all(fd);
     });
     HttpRequest request = get(peer.url());
     request.idle = 10s;
-    const HttpResponse got = response_of(request, [&](std::string_view bytes) { arrived = seen += static_cast<int>(bytes.size()); });
+    const HttpResponse got =
+        response_of(request, [&](std::string_view bytes) { arrived = seen += static_cast<int>(bytes.size()); });
     EXPECT_EQ(got.status, 200);
     EXPECT_EQ(seen, 20);
     EXPECT_EQ(got.body, "");
@@ -244,7 +252,8 @@ TEST_F(HttpClientTest, AnErrorBodyComesWholeAlsoToAStreamingCaller) {
 }
 
 TEST_F(HttpClientTest, TooLongAnAnswerIsRefused) {
-    for (const std::string head : {"Content-Length: 1001\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", "\r\n"}) {
+    for (const std::string head :
+         {"Content-Length: 1001\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", "\r\n"}) {
         RawPeer peer([&](int fd) {
             read_until(fd, "\r\n\r\n");
             write_all(fd, "HTTP/1.1 200 OK\r\n" + head + std::string(1'001, 'x'));
@@ -261,11 +270,23 @@ TEST_F(HttpClientTest, TooLongAnAnswerIsRefused) {
 }
 
 TEST_F(HttpClientTest, BadRequestsAreRefusedLaterNotInsideSend) {
-    for (HttpRequest request : {get("nonsense"), get("ftp://x/"), [] { auto r = get("http://127.0.0.1:1/"); r.method = "GE T"; return r; }(),
-                                [] { auto r = get("http://127.0.0.1:1/"); r.headers = {{"X", "a\r\nY: b"}}; return r; }()}) {
+    for (HttpRequest request : {get("nonsense"), get("ftp://x/"),
+                                [] {
+                                    auto r = get("http://127.0.0.1:1/");
+                                    r.method = "GE T";
+                                    return r;
+                                }(),
+                                [] {
+                                    auto r = get("http://127.0.0.1:1/");
+                                    r.headers = {{"X", "a\r\nY: b"}};
+                                    return r;
+                                }()}) {
         bool called = false;
         std::optional<testing::Answer> answer;
-        const auto handle = client->send(request, [&](testing::Answer a) { called = true; answer = std::move(a); });
+        const auto handle = client->send(request, [&](testing::Answer a) {
+            called = true;
+            answer = std::move(a);
+        });
         EXPECT_FALSE(called);
         ASSERT_TRUE(run_until(loop, [&] { return called; }));
         ASSERT_TRUE(std::holds_alternative<NetError>(*answer));
@@ -297,12 +318,13 @@ TEST_F(HttpClientTest, AnExchangeMayBeDestroyedInsideItsCallbacks) {
     int chunks = 0;
     std::unique_ptr<core::HttpExchange> handle;
     auto guard = std::make_shared<int>(7);
-    handle = client->send(get(peer.url()), [&](testing::Answer) { called = true; },
-                          [&, guard](std::string_view) {
-                              ++chunks;
-                              handle.reset();
-                              EXPECT_EQ(*guard, 7);
-                          });
+    handle = client->send(
+        get(peer.url()), [&](testing::Answer) { called = true; },
+        [&, guard](std::string_view) {
+            ++chunks;
+            handle.reset();
+            EXPECT_EQ(*guard, 7);
+        });
     guard.reset();
     ASSERT_TRUE(run_until(loop, [&] { return chunks == 1 && client->connections() == 0; }));
     EXPECT_FALSE(called);
@@ -311,7 +333,10 @@ TEST_F(HttpClientTest, AnExchangeMayBeDestroyedInsideItsCallbacks) {
         read_until(fd, "\r\n\r\n");
         write_all(fd, ok_abc);
     });
-    handle = client->send(get(good.url()), [&](testing::Answer) { handle.reset(); called = true; });
+    handle = client->send(get(good.url()), [&](testing::Answer) {
+        handle.reset();
+        called = true;
+    });
     EXPECT_TRUE(run_until(loop, [&] { return called; }));
 }
 

@@ -142,8 +142,9 @@ TEST(HttpServer, ATakenPortIsRefused) {
 
 TEST(HttpServer, PipelinedRequestsAreAnsweredInOrder) {
     Served served(echo);
-    const std::string got = served.raw("GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nPOST /2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
-                                       "GET /3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    const std::string got = served.raw(
+        "GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nPOST /2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
+        "GET /3 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     const auto one = got.find("GET /1"), two = got.find("POST /2 x"), three = got.find("GET /3");
     EXPECT_NE(three, std::string::npos) << got;
     EXPECT_LT(one, two);
@@ -154,8 +155,9 @@ TEST(HttpServer, PipelinedRequestsAreAnsweredInOrder) {
 
 TEST(HttpServer, ARefusedRequestIsAnsweredOnceAndTheConnectionCloses) {
     Served served(echo);
-    const std::string got = served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                       "0\r\n\r\nGET /evil HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const std::string got = served.raw(
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "0\r\n\r\nGET /evil HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_TRUE(got.starts_with("HTTP/1.1 400 ")) << got;
     EXPECT_EQ(got.find("HTTP/1.1", 9), std::string::npos) << got;
     EXPECT_EQ(got.find("evil"), std::string::npos);
@@ -165,14 +167,17 @@ TEST(HttpServer, ARefusedRequestIsAnsweredOnceAndTheConnectionCloses) {
 
 TEST(HttpServer, TheRefusalOfALongBodyArrivesAlthoughTheBodyIsStillComing) {
     Served served(echo);
-    const std::string got = served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n" + std::string(500'000, 'x'));
+    const std::string got =
+        served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n" + std::string(500'000, 'x'));
     EXPECT_TRUE(got.starts_with("HTTP/1.1 413 ")) << got;
 }
 
 TEST(HttpServer, ContinueIsSaidToThoseWhoWaitForIt) {
     Served served(echo);
     const int fd = connect_tcp(served.port);
-    write_all(fd, "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+    write_all(
+        fd,
+        "POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
     EXPECT_EQ(read_until(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     write_all(fd, "abc");
     EXPECT_NE(read_all(fd).find("POST / abc"), std::string::npos);
@@ -196,8 +201,10 @@ TEST(HttpServer, SlowHeadersAndBodiesAreCutOff) {
     options.idle_timeout = 20ms;
     Served served(echo, options);
     EXPECT_TRUE(served.raw("GET / HT").starts_with("HTTP/1.1 408 "));
-    EXPECT_TRUE(served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc").starts_with("HTTP/1.1 408 "));
-    EXPECT_TRUE(served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").starts_with("HTTP/1.1 408 "));
+    EXPECT_TRUE(
+        served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc").starts_with("HTTP/1.1 408 "));
+    EXPECT_TRUE(served.raw("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+                    .starts_with("HTTP/1.1 408 "));
     EXPECT_EQ(served.raw(""), "") << "an idle connection closes without a word";
     EXPECT_NE(served.raw("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n").find("GET /x"), std::string::npos);
 }
@@ -217,7 +224,8 @@ TEST(HttpServer, MoreConnectionsThanTheBoundAreRefused) {
     ::close(c);
     // The freed place is taken again; the server needs a moment to see the close.
     std::string got;
-    while (!got.starts_with("HTTP/1.1 200")) got = served.raw("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    while (!got.starts_with("HTTP/1.1 200"))
+        got = served.raw("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     ::close(b);
 }
 
@@ -229,7 +237,8 @@ TEST(HttpServer, AnAnswerMayComeLater) {
         asked = true;
     });
     std::thread late([&] {
-        while (!asked) std::this_thread::yield();
+        while (!asked)
+            std::this_thread::yield();
         boost::asio::post(served.loop, [&] {
             ServerResponse response;
             response.body = "at last";
@@ -262,11 +271,16 @@ TEST(HttpServer, ACallerThatLeavesIsNoticed) {
     });
     const int fd = connect_tcp(served.port);
     write_all(fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (!asked) std::this_thread::yield();
+    while (!asked)
+        std::this_thread::yield();
     EXPECT_FALSE(gone);
     ::close(fd);
-    while (!gone) std::this_thread::yield();
-    boost::asio::post(served.loop, [&] { kept({}); kept = nullptr; });  // too late, and harmless
+    while (!gone)
+        std::this_thread::yield();
+    boost::asio::post(served.loop, [&] {
+        kept({});
+        kept = nullptr;
+    });  // too late, and harmless
 }
 
 TEST(HttpServer, AStreamArrivesPieceByPieceAndTheConnectionGoesOn) {
@@ -285,7 +299,8 @@ TEST(HttpServer, AStreamArrivesPieceByPieceAndTheConnectionGoesOn) {
     const int fd = connect_tcp(served.port);
     write_all(fd, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_NE(read_until(fd, "\r\n\r\n").find("Transfer-Encoding: chunked"), std::string::npos);
-    while (!open) std::this_thread::yield();
+    while (!open)
+        std::this_thread::yield();
     boost::asio::post(served.loop, [&] { EXPECT_TRUE(stream->write("one")); });
     EXPECT_EQ(read_until(fd, "one\r\n"), "3\r\none\r\n");
     boost::asio::post(served.loop, [&] {
@@ -304,19 +319,23 @@ TEST(HttpServer, ASlowReaderIsCutWhenItsBufferIsFull) {
     HttpServerOptions options;
     options.stream_buffer_max = 100'000;
     std::atomic<bool> cut{false}, gone{false};
-    Served served([&](ServerRequest request, HttpServer::Respond respond) {
-        request.caller->on_gone = [&] { gone = true; };
-        ServerResponse response;
-        response.stream = [&](std::shared_ptr<BodyStream> stream) {
-            const std::string piece(10'000, 'x');
-            // What the kernel takes is not ours to bound; what we hold is.
-            for (int i = 0; i < 100'000 && !cut; ++i) cut = !stream->write(piece);
-        };
-        respond(std::move(response));
-    }, options);
+    Served served(
+        [&](ServerRequest request, HttpServer::Respond respond) {
+            request.caller->on_gone = [&] { gone = true; };
+            ServerResponse response;
+            response.stream = [&](std::shared_ptr<BodyStream> stream) {
+                const std::string piece(10'000, 'x');
+                // What the kernel takes is not ours to bound; what we hold is.
+                for (int i = 0; i < 100'000 && !cut; ++i)
+                    cut = !stream->write(piece);
+            };
+            respond(std::move(response));
+        },
+        options);
     const int fd = connect_tcp(served.port);
     write_all(fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (!cut) std::this_thread::yield();
+    while (!cut)
+        std::this_thread::yield();
     EXPECT_TRUE(gone);
     const std::string got = read_all(fd);
     EXPECT_FALSE(got.ends_with("0\r\n\r\n")) << "a cut body must not look whole";
@@ -344,13 +363,21 @@ TEST(HttpServer, StopAnswersWhatIsOpenAndRefusesWhatIsNew) {
     const int idle = connect_tcp(served.port);
     const int busy = connect_tcp(served.port);
     write_all(busy, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (!asked) std::this_thread::yield();
-    boost::asio::post(served.loop, [&] { served.server->stop(); stopped = true; });
-    while (!stopped) std::this_thread::yield();
+    while (!asked)
+        std::this_thread::yield();
+    boost::asio::post(served.loop, [&] {
+        served.server->stop();
+        stopped = true;
+    });
+    while (!stopped)
+        std::this_thread::yield();
     EXPECT_EQ(read_all(idle), "");
     EXPECT_EQ(connect_tcp(served.port), -1);
     EXPECT_EQ(served.client().request(local_get("/")).error().code, Errc::unreachable);
-    boost::asio::post(served.loop, [&] { kept({}); kept = nullptr; });
+    boost::asio::post(served.loop, [&] {
+        kept({});
+        kept = nullptr;
+    });
     const std::string got = read_all(busy);
     EXPECT_TRUE(got.starts_with("HTTP/1.1 200")) << got;
     EXPECT_NE(got.find("Connection: close"), std::string::npos);
@@ -381,18 +408,25 @@ TEST(UnixClient, AStreamIsReadUntilItsReaderHasEnough) {
     Served served([&](ServerRequest, HttpServer::Respond respond) {
         ServerResponse response;
         response.stream = [](std::shared_ptr<BodyStream> stream) {
-            for (int i = 0; i < 5; ++i) stream->write("line\n");
+            for (int i = 0; i < 5; ++i)
+                stream->write("line\n");
             stream->finish();
         };
         respond(std::move(response));
     });
     std::string all;
-    const auto whole = served.client().stream(local_get("/"), [&](std::string_view piece) { all += piece; return true; });
+    const auto whole = served.client().stream(local_get("/"), [&](std::string_view piece) {
+        all += piece;
+        return true;
+    });
     ASSERT_TRUE(whole);
     EXPECT_EQ(all, "line\nline\nline\nline\nline\n");
     EXPECT_EQ(whole->body, "");
     int calls = 0;
-    EXPECT_TRUE(served.client().stream(local_get("/"), [&](std::string_view) { ++calls; return false; }));
+    EXPECT_TRUE(served.client().stream(local_get("/"), [&](std::string_view) {
+        ++calls;
+        return false;
+    }));
     EXPECT_EQ(calls, 1);
 }
 

@@ -34,7 +34,8 @@ struct Certificate {
         X509_gmtime_adj(X509_getm_notAfter(cert), 86'400L * days);
         X509_set_pubkey(cert, key);
         X509_NAME* name = X509_get_subject_name(cert);
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("pawl test"), -1, -1, 0);
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("pawl test"), -1,
+                                   -1, 0);
         X509_set_issuer_name(cert, name);
         X509_EXTENSION* names_extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names);
         X509_add_ext(cert, names_extension, -1);
@@ -68,7 +69,9 @@ public:
         peer_.reset();
         SSL_CTX_free(context_);
     }
-    std::string url(const std::string& host) const { return "https://" + host + ":" + std::to_string(peer_->port()) + "/"; }
+    std::string url(const std::string& host) const {
+        return "https://" + host + ":" + std::to_string(peer_->port()) + "/";
+    }
     int resumed() const { return resumed_; }
     std::string server_name() const { return server_name_; }
     bool cut_short = false;
@@ -82,7 +85,8 @@ private:
             if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) server_name_ = name;
             std::array<char, 4096> bytes{};
             while (SSL_read(ssl, bytes.data(), static_cast<int>(bytes.size())) > 0) {
-                const std::string_view answer = cut_short ? "HTTP/1.1 200 OK\r\n\r\nab" : "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+                const std::string_view answer =
+                    cut_short ? "HTTP/1.1 200 OK\r\n\r\nab" : "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
                 SSL_write(ssl, answer.data(), static_cast<int>(answer.size()));
                 if (cut_short) break;
             }
@@ -171,7 +175,8 @@ TEST_F(Tls, ASecondConnectionResumesTheSession) {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         TlsPeer peer(certificate, version);
         HttpClient client = trusting(certificate);
-        for (int i = 0; i < 3; ++i) exchange(loop, client, get(peer.url("localhost")));
+        for (int i = 0; i < 3; ++i)
+            exchange(loop, client, get(peer.url("localhost")));
         EXPECT_EQ(client.connections_made(), 3u);
         EXPECT_EQ(peer.resumed(), 2) << version;
     }

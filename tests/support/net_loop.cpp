@@ -27,7 +27,8 @@ bool run_until(boost::asio::io_context& loop, const std::function<bool()>& done,
 Answer exchange(boost::asio::io_context& loop, core::Net& net, core::HttpRequest request,
                 std::function<void(std::string_view)> chunk) {
     std::optional<Answer> answer;
-    const auto handle = net.send(std::move(request), [&](Answer a) { answer = std::move(a); }, std::move(chunk));
+    const auto handle = net.send(
+        std::move(request), [&](Answer a) { answer = std::move(a); }, std::move(chunk));
     if (!run_until(loop, [&] { return answer.has_value(); })) throw std::runtime_error("no answer within 20 s");
     return std::move(*answer);
 }
@@ -87,7 +88,9 @@ std::string read_until(int fd, std::string_view mark) {
     return all;
 }
 
-std::string read_all(int fd) { return read_until(fd, std::string_view("\xff\xfe never sent", 14)); }
+std::string read_all(int fd) {
+    return read_until(fd, std::string_view("\xff\xfe never sent", 14));
+}
 
 void write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {

@@ -48,8 +48,9 @@ void expect_status(int status, std::string_view text, ReaderLimits limits = smal
 
 TEST(RequestReader, AWholeRequestIsTakenAndTheNextIsLeft) {
     for (const bool by_byte : {false, true}) {
-        const Reading got = read("POST /a?b=c HTTP/1.1\r\nHost: x\r\nX-Y: z\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n",
-                                 small_limits(), by_byte);
+        const Reading got =
+            read("POST /a?b=c HTTP/1.1\r\nHost: x\r\nX-Y: z\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n",
+                 small_limits(), by_byte);
         ASSERT_EQ(got.need, RequestReader::Need::nothing);
         EXPECT_EQ(got.request.method, "POST");
         EXPECT_EQ(got.request.path(), "/a");
@@ -62,30 +63,38 @@ TEST(RequestReader, AWholeRequestIsTakenAndTheNextIsLeft) {
 
 TEST(RequestReader, AChunkedBodyIsJoinedAndItsTrailersAddNoHeader) {
     for (const bool by_byte : {false, true}) {
-        const Reading got = read("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                 "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nHost: evil\r\n\r\n",
-                                 small_limits(), by_byte);
+        const Reading got = read(
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nHost: evil\r\n\r\n",
+            small_limits(), by_byte);
         ASSERT_EQ(got.need, RequestReader::Need::nothing);
         EXPECT_EQ(got.request.body, "abcde");
         EXPECT_EQ(got.request.header("host"), "x");
         EXPECT_EQ(std::count_if(got.request.headers.begin(), got.request.headers.end(),
-                                [](const auto& h) { return h.first == "host"; }), 1);
+                                [](const auto& h) { return h.first == "host"; }),
+                  1);
         EXPECT_EQ(got.rest, "");
     }
 }
 
 TEST(RequestReader, TwoStatementsOfTheLengthAreRefused) {
-    expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
-    expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n");
+    expect_status(400,
+                  "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    expect_status(400,
+                  "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n");
     expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc");
     expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc");
     expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc");
-    expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    expect_status(
+        400, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
 }
 
 TEST(RequestReader, OddEncodingsAndLengthsAreRefused) {
-    for (const char* value : {"xchunked", "chunked, gzip", "gzip, chunked", "chunked;q=1", "identity", "chunked,", "\x0b" "chunked"}) {
-        expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + std::string(value) + "\r\n\r\n0\r\n\r\n");
+    for (const char* value : {"xchunked", "chunked, gzip", "gzip, chunked", "chunked;q=1", "identity", "chunked,",
+                              "\x0b"
+                              "chunked"}) {
+        expect_status(400,
+                      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + std::string(value) + "\r\n\r\n0\r\n\r\n");
     }
     for (const char* value : {"-1", "+3", "0x3", "3 ", "3a", "", "99999999999999999999999"}) {
         if (std::string_view(value) == "3 ") continue;  // trailing blanks are not part of a value
@@ -129,12 +138,15 @@ TEST(RequestReader, SizesAreBounded) {
     expect_status(414, "GET /" + std::string(2'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n");
     expect_status(431, "GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(2'000, 'a') + "\r\n\r\n");
     std::string many = "GET / HTTP/1.1\r\nHost: x\r\n";
-    for (int i = 0; i < 500; ++i) many += "a: b\r\n";
+    for (int i = 0; i < 500; ++i)
+        many += "a: b\r\n";
     expect_status(431, many + "\r\n");
     expect_status(413, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n");
-    expect_status(413, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + std::string(101, 'x') + "\r\n0\r\n\r\n");
+    expect_status(413, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" +
+                           std::string(101, 'x') + "\r\n0\r\n\r\n");
     expect_status(400, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(20'000, 'x'));
-    const Reading full = read("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n" + std::string(100, 'x'), small_limits(), false);
+    const Reading full = read("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n" + std::string(100, 'x'),
+                              small_limits(), false);
     EXPECT_EQ(full.need, RequestReader::Need::nothing);
 }
 
@@ -152,7 +164,8 @@ TEST(RequestReader, OverTcpOnlyLoopbackNamesAreServed) {
     expect_status(403, "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", limits);
     expect_status(403, "GET / HTTP/1.0\r\n\r\n", limits);
     for (const char* host : {"localhost", "localhost:7295", "127.0.0.1:7295", "[::1]:7295"}) {
-        const Reading got = read("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\nOrigin: http://localhost:1\r\n\r\n", limits, false);
+        const Reading got = read(
+            "GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\nOrigin: http://localhost:1\r\n\r\n", limits, false);
         EXPECT_EQ(got.need, RequestReader::Need::nothing) << host;
     }
 }

@@ -31,10 +31,26 @@ TEST(Url, Ipv6StandsInBrackets) {
 }
 
 TEST(Url, MalformedUrlsAreRefusedWithTheReason) {
-    for (const char* text : {"", "localhost", "ftp://a/", "file:///etc/passwd", "http://", "http:///x", "http://a b/",
-                             "http://a\r\nX: y/", "http://a/\x01", "http://a:0/", "http://a:65536/", "http://a:/",
-                             "http://a:80x/", "http://[::1/", "http://[::1]x/", "http://[zz]/", "http://a/\xc3\xa9",
-                             "http://a%2e/", "://a/", "http://a:8:8/"}) {
+    for (const char* text : {"",
+                             "localhost",
+                             "ftp://a/",
+                             "file:///etc/passwd",
+                             "http://",
+                             "http:///x",
+                             "http://a b/",
+                             "http://a\r\nX: y/",
+                             "http://a/\x01",
+                             "http://a:0/",
+                             "http://a:65536/",
+                             "http://a:/",
+                             "http://a:80x/",
+                             "http://[::1/",
+                             "http://[::1]x/",
+                             "http://[zz]/",
+                             "http://a/\xc3\xa9",
+                             "http://a%2e/",
+                             "://a/",
+                             "http://a:8:8/"}) {
         const auto url = parse_url(text);
         ASSERT_TRUE(url.has_error()) << text;
         EXPECT_EQ(url.error().code, Errc::bad_input);
@@ -50,7 +66,8 @@ TEST(Url, AUserAndPasswordAreRefusedAndNotRepeated) {
 }
 
 TEST(Url, LoopbackNamesAreTold) {
-    for (const char* name : {"localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "::1"}) EXPECT_TRUE(is_loopback_name(name)) << name;
+    for (const char* name : {"localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "::1"})
+        EXPECT_TRUE(is_loopback_name(name)) << name;
     for (const char* name : {"", "localhost.evil.example", "128.0.0.1", "0x7f000001", "127.1", "::2", "evil.example"}) {
         EXPECT_FALSE(is_loopback_name(name)) << name;
     }

@@ -1,8 +1,8 @@
-#include "server/closest.hpp"
+#include "core/closest.hpp"
 
 #include <algorithm>
 
-namespace pawl::server {
+namespace pawl::core {
 namespace {
 
 // Edits to turn one into the other; a swap of neighbours counts once, as it is one slip of the fingers.
@@ -40,4 +40,4 @@ std::optional<std::string> closest(std::string_view given, const std::vector<std
     return best;
 }
 
-}  // namespace pawl::server
+}  // namespace pawl::core

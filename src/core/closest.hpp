@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pawl::server {
+namespace pawl::core {
 
 /// Nothing when none is near: more than a third of the letters would have to change.
 std::optional<std::string> closest(std::string_view given, const std::vector<std::string>& known);
 
-}  // namespace pawl::server
+}  // namespace pawl::core

@@ -1,0 +1,157 @@
+#include "agent/command_tool.hpp"
+
+#include "agent/process.hpp"
+#include "runtime/attempt.hpp"
+
+#include <boost/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace pawl::agent {
+
+namespace bj = boost::json;
+
+namespace {
+
+// Readable once the attempt is to stop; a kill is passed on at once.
+class StopSignal {
+public:
+    StopSignal(const Attempt& attempt, const Process& process) : attempt_(attempt), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        detail::set_stop_hook(attempt_, [fd = fd_, group = process.identity().group](int level) {
+            const std::uint64_t one = 1;
+            [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
+            if (level >= 2) ::kill(static_cast<pid_t>(-group), SIGKILL);
+        });
+    }
+    ~StopSignal() {
+        detail::set_stop_hook(attempt_, {});
+        ::close(fd_);
+    }
+    StopSignal(const StopSignal&) = delete;
+    StopSignal& operator=(const StopSignal&) = delete;
+    int fd() const { return fd_; }
+
+private:
+    const Attempt& attempt_;
+    const int fd_;
+};
+
+ProcessSpec spec_of(const ToolDefinition& tool, const std::vector<std::string>& argv, const std::string& arguments,
+                    const Attempt& attempt) {
+    ProcessSpec spec;
+    spec.argv = fill_in(argv, arguments);
+    spec.environment = {{"PAWL_IDEMPOTENCY_KEY", attempt.key()}, {"PAWL_FENCE", std::to_string(attempt.fence())}};
+    for (const auto& [name, value] : tool.env) spec.environment.emplace_back(name, value);
+    spec.cwd = tool.cwd;
+    spec.stdin_text = arguments;
+    spec.stdout_max = 256 * 1024;
+    return spec;
+}
+
+WaitLimits limits_of(const Attempt& attempt, int stop_fd) {
+    WaitLimits limits;
+    limits.deadline = std::chrono::steady_clock::now() +
+                      std::chrono::duration_cast<std::chrono::steady_clock::duration>(attempt.deadline() -
+                                                                                      std::chrono::system_clock::now());
+    limits.stop_fd = stop_fd;
+    return limits;
+}
+
+std::string output_of(const ProcessOutcome& outcome) {
+    std::string text = outcome.out;
+    if (outcome.out_cut) text += "\n[cut: the output was longer]";
+    return text;
+}
+
+// Bytes that are not UTF-8 cannot stand in JSON: they are shown.
+std::string as_utf8(std::string text) {
+    try {
+        (void)to_json(text);
+        return text;
+    } catch (const JsonError&) {
+        std::string shown;
+        constexpr char hex[] = "0123456789abcdef";
+        for (const char c : text) {
+            const auto byte = static_cast<unsigned char>(c);
+            if (byte < 0x80) shown += c;
+            else shown.append("\\x").append(1, hex[byte >> 4]).append(1, hex[byte & 15]);
+        }
+        return shown;
+    }
+}
+
+ToolResult result_of(const ToolDefinition& tool, const ProcessOutcome& outcome) {
+    using End = ProcessOutcome::End;
+    if (outcome.end == End::exited && outcome.exit_code == 0) return {as_utf8(output_of(outcome)), false};
+    const std::string what = tool.name + " " + outcome.describe();
+    if (outcome.end == End::exited || outcome.end == End::signalled) {
+        std::string text = what + "\n" + output_of(outcome);
+        if (!outcome.err.empty()) text += "\nstderr: " + outcome.err;
+        return {as_utf8(std::move(text)), true};
+    }
+    if (tool.effect == "once") throw unknown_outcome(what);
+    throw retryable(what);
+}
+
+}  // namespace
+
+std::vector<std::string> fill_in(const std::vector<std::string>& argv, const std::string& arguments) {
+    boost::system::error_code error;
+    const bj::value parsed = bj::parse(arguments, error);
+    const bj::object none;
+    const bj::object& values = !error && parsed.is_object() ? parsed.get_object() : none;
+    std::vector<std::string> filled;
+    for (const std::string& element : argv) {
+        std::string text;
+        std::size_t at = 0;
+        while (at < element.size()) {
+            const std::size_t open = element.find('{', at);
+            const std::size_t close = open == std::string::npos ? open : element.find('}', open);
+            if (close == std::string::npos) break;
+            text.append(element, at, open - at);
+            const bj::value* value = values.if_contains(element.substr(open + 1, close - open - 1));
+            if (value) text += value->is_string() ? std::string(value->get_string()) : bj::serialize(*value);
+            at = close + 1;
+        }
+        filled.push_back(text.append(element, at));
+    }
+    return filled;
+}
+
+ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {
+    auto process = Process::start(spec_of(tool, tool.command, arguments, attempt));
+    if (!process) throw final_error("tool " + tool.name + " could not start: " + process.error().message);
+    // A tool that only reads may be cut and repeated: it needs no record of its process.
+    if (tool.effect != "read" && !detail::begin_effect(attempt, encode_identity(process->identity())))
+        throw retryable("tool " + tool.name + " was not started: the attempt was stopped before");
+    const StopSignal stop(attempt, *process);
+    if (auto released = process->release(); !released)
+        throw final_error("tool " + tool.name + " could not start: " + released.error().message);
+    return result_of(tool, process->wait(limits_of(attempt, stop.fd())));
+}
+
+std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {
+    auto process = Process::start(spec_of(tool, tool.check, arguments, attempt));
+    if (!process) throw unknown_outcome("the check could not start: " + process.error().message);
+    const StopSignal stop(attempt, *process);
+    if (auto released = process->release(); !released)
+        throw unknown_outcome("the check could not start: " + released.error().message);
+    const ProcessOutcome outcome = process->wait(limits_of(attempt, stop.fd()));
+    if (outcome.end == ProcessOutcome::End::exited && outcome.exit_code == 0)
+        return ToolResult{as_utf8(output_of(outcome)), false};
+    if (outcome.end == ProcessOutcome::End::exited && outcome.exit_code == 1) return std::nullopt;
+    throw unknown_outcome("the check " + outcome.describe());
+}
+
+void end_recorded_process(const std::string& identity) {
+    const auto decoded = decode_identity(identity);
+    if (!decoded) return;  // a step that was not a command recorded it
+    if (const auto killed = kill_if_same(*decoded); !killed)
+        spdlog::error("process group {} of a former worker is still alive: {}", decoded->group, killed.error().message);
+}
+
+}  // namespace pawl::agent

@@ -1,0 +1,36 @@
+// Tools that are commands, run as one attempt of a step.
+#pragma once
+
+#include "agent/definition.hpp"
+
+#include <pawl/step.hpp>
+
+#include <optional>
+#include <string>
+
+namespace pawl::agent {
+
+/// What the model gets for its call.
+struct ToolResult {
+    std::string content;
+    bool error = false;
+};
+BOOST_DESCRIBE_STRUCT(ToolResult, (), (content, error))
+
+/// Runs the tool's command with these arguments (a JSON object) and waits for its end. For the blocking pool.
+///
+/// The process is made first and held at a gate; its identity is recorded; then it begins. Arguments come as {name}
+/// in argv, each one element whatever it holds, and whole on stdin. An exit code other than 0 is a result (`error`).
+/// Throws StepError: retryable when nothing happened, unknown_outcome when a `once` tool was cut.
+ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
+
+/// Asks the tool's check: a result when it happened, nothing when it did not; throws unknown_outcome otherwise.
+std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
+
+/// Ends what is left of a process that a former worker recorded. For StepOptions::recover.
+void end_recorded_process(const std::string& identity);
+
+/// argv with {name} replaced. A name that the arguments lack becomes empty text.
+std::vector<std::string> fill_in(const std::vector<std::string>& argv, const std::string& arguments);
+
+}  // namespace pawl::agent

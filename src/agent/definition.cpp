@@ -1,0 +1,91 @@
+#include "agent/definition.hpp"
+
+#include "core/limits.hpp"
+#include "core/shown.hpp"
+#include "core/validate.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace pawl::agent {
+
+void tag_invoke(to_json_t, JsonOut& out, const JsonText& value) { out.raw(value.text); }
+JsonText tag_invoke(from_json_t<JsonText>, const JsonIn& in) { return JsonText{in.text()}; }
+
+namespace {
+
+Error bad(const std::string& where, const std::string& what) { return {Errc::bad_input, where + ": " + what}; }
+
+// Chat Completions allows 1 to 64 of these characters in the name of a function.
+bool is_tool_name(std::string_view name) {
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    };
+    return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, allowed);
+}
+
+bool one_of(std::string_view value, std::initializer_list<std::string_view> allowed) {
+    return std::ranges::find(allowed, value) != allowed.end();
+}
+
+Result<void> check_tool(const ToolDefinition& tool) {
+    const std::string where = "tool " + core::shown(tool.name);
+    if (!is_tool_name(tool.name))
+        return bad(where, "a tool's name has 1 to 64 letters, digits, '_' or '-'");
+    if (tool.description.empty()) return bad(where, "description is missing: the model chooses by it");
+    if (tool.kind == "command" && tool.command.empty()) return bad(where, "command is missing: [\"program\", \"argument\"]");
+    if (!one_of(tool.kind, {"command", "function"})) return bad(where, "kind must be command or function");
+    if (!one_of(tool.effect, {"read", "idempotent", "once"})) return bad(where, "effect must be read, idempotent or once");
+    if (tool.policy == "ask") return bad(where, "policy = \"ask\" (a person approves each call) is not supported yet; use allow or deny");
+    if (!one_of(tool.policy, {"allow", "deny"})) return bad(where, "policy must be allow or deny");
+    if (!one_of(tool.on_unknown, {"", "verify", "report", "pause", "retry", "fail"}))
+        return bad(where, "on_unknown must be verify, report, pause, retry or fail");
+    if (tool.on_unknown == "verify" && tool.check.empty()) return bad(where, "on_unknown = \"verify\" needs a check = [...]");
+    if (tool.timeout_ms < 1) return bad(where, "timeout must be longer than 0");
+    return {};
+}
+
+template <class T>
+Result<void> check_positive(const char* field, const std::optional<T>& value) {
+    if (value && *value < 1) return bad(std::string("limits.") + field, std::to_string(*value) + " is below 1");
+    return {};
+}
+
+}  // namespace
+
+Result<void> check_definition(const AgentDefinition& d) {
+    if (auto ok = core::check_name({"name", d.name}); !ok) return ok;
+    if (d.model.empty()) return bad("model", "is missing");
+    if (!d.endpoint.empty() && !d.endpoint.starts_with("http://") && !d.endpoint.starts_with("https://"))
+        return bad("endpoint", core::shown(d.endpoint) + " is not an http:// or https:// URL");
+    if (d.api_key_env.empty()) return bad("api_key_env", "is empty: name the variable that holds the key");
+    std::set<std::string> names;
+    for (const ToolDefinition& tool : d.tools) {
+        if (auto ok = check_tool(tool); !ok) return ok;
+        if (!names.insert(tool.name).second) return bad("tool " + core::shown(tool.name), "the name is used twice");
+    }
+    if (d.limits.turns < 1 || d.limits.turns > 1'000) return bad("limits.turns", std::to_string(d.limits.turns) + " is outside 1 to 1000");
+    if (auto ok = check_positive("model_calls", d.limits.model_calls); !ok) return ok;
+    if (auto ok = check_positive("tool_calls", d.limits.tool_calls); !ok) return ok;
+    if (auto ok = check_positive("tokens", d.limits.tokens); !ok) return ok;
+    if (auto ok = check_positive("deadline", d.limits.deadline_ms); !ok) return ok;
+    return check_positive("active_time", std::optional(d.limits.active_ms));
+}
+
+std::string encode(const AgentDefinition& definition) { return to_json(definition); }
+
+Result<AgentDefinition> decode_definition(std::string_view json) {
+    try {
+        auto definition = from_json<AgentDefinition>(json);
+        if (auto ok = check_definition(definition); !ok) return ok.error();
+        return definition;
+    } catch (const JsonError& e) {
+        return Error{Errc::bad_input, std::string("the agent's definition cannot be read: ") + e.what()};
+    }
+}
+
+Effect effect_of(const ToolDefinition& tool) {
+    return tool.effect == "read" ? Effect::read : tool.effect == "idempotent" ? Effect::idempotent : Effect::once;
+}
+
+}  // namespace pawl::agent

@@ -1,0 +1,84 @@
+#include "runtime/store_turns.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace pawl::runtime {
+
+using namespace std::chrono_literals;
+
+void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
+    parts_.loop.post([&engine = parts_.engine, early, outcome = std::move(outcome)]() mutable {
+        if (early) engine.on_early(std::move(outcome));
+        else engine.on_batch(std::move(outcome));
+    });
+}
+
+StoreTurnsBase::Next StoreTurnsBase::after_flush() {
+    if (!parts_.batcher.has_work() && store_->wants_upkeep()) {
+        if (auto done = store_->upkeep(); !done) {
+            error_ = done.error();
+            return lose();
+        }
+    }
+    return {What::take};
+}
+
+StoreTurnsBase::Next StoreTurnsBase::after_failure(BatchEnd end) {
+    return end == BatchEnd::disk_full ? answer_disk_full() : lose();
+}
+
+// Nothing of the batch happened. Clients are refused; what workers recorded waits until there is space again.
+StoreTurnsBase::Next StoreTurnsBase::answer_disk_full() {
+    std::vector<Item> kept, refused;
+    for (Item& item : std::exchange(items_, {})) {
+        const bool claim = std::holds_alternative<core::Claim>(item.command);
+        if (claim) continue;
+        (item.from_worker ? kept : refused).push_back(std::move(item));
+    }
+    spdlog::error("store: {}; {} records of running tasks wait for space", error_.message, kept.size());
+    parts_.batcher.put_back(std::move(kept));
+    parts_.loop.post([refused = std::move(refused), error = error_]() mutable {
+        for (Item& item : refused)
+            if (item.done) item.done(item.command, error);
+    });
+    return {What::take, 500ms};
+}
+
+// The outcome of the last batch is unknown: nothing of it is acknowledged, the store is read anew.
+StoreTurnsBase::Next StoreTurnsBase::lose() {
+    spdlog::error("store: {}; it is opened anew", error_.message);
+    error_ = {Errc::store_unavailable, "the store failed during the write (" + error_.message +
+                                           "); whether it happened is unknown: repeat with the same key"};
+    parts_.loop.post([&engine = parts_.engine, unanswered = std::exchange(items_, {}), error = error_]() mutable {
+        engine.on_store_lost(std::move(unanswered), error);
+    });
+    store_.reset();
+    wait_ = 100ms;
+    return {What::reopen};
+}
+
+StoreTurnsBase::Next StoreTurnsBase::reopen() {
+    auto opened = parts_.open();
+    if (opened) {
+        store_ = std::move(*opened);
+        parts_.loop.post([&engine = parts_.engine] { engine.on_store_back(); });
+        return {What::take};
+    }
+    const bool heals = opened.error().code == Errc::store_unavailable || opened.error().code == Errc::disk_full;
+    if (!heals) {
+        parts_.loop.post([fatal = parts_.fatal, error = opened.error()] { fatal(error); });
+        return {What::dead};
+    }
+    std::vector<Item> waiting = parts_.batcher.take();
+    parts_.batcher.settle_claim(waiting, {});
+    std::erase_if(waiting, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
+    parts_.loop.post([waiting = std::move(waiting), error = error_]() mutable {
+        for (Item& item : waiting)
+            if (item.done) item.done(item.command, error);
+    });
+    return {What::reopen, std::exchange(wait_, std::min<core::Micros>(wait_ * 2, 5s))};
+}
+
+}  // namespace pawl::runtime

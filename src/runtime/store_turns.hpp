@@ -1,0 +1,89 @@
+// What the owner of a store does, in pieces that never wait: StoreThread turns them on a thread, the simulated world at
+// the moments that it draws.
+#pragma once
+
+#include "core/store.hpp"
+#include "runtime/batcher.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/loop.hpp"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace pawl::runtime {
+
+struct StoreParts {
+    Batcher& batcher;
+    Loop& loop;
+    Engine& engine;
+    /// Called again after the store was lost.
+    std::function<Result<std::unique_ptr<core::Store>>()> open;
+    /// Called on the loop when the store cannot be opened for a reason that waiting does not heal.
+    std::function<void(Error)> fatal;
+};
+
+/// What is not about the guards.
+class StoreTurnsBase {
+public:
+    enum class What : std::uint8_t {
+        take,    ///< wait for work, then take() it
+        flush,   ///< flush() at once
+        reopen,  ///< reopen() it
+        dead,    ///< never again
+    };
+    /// The next piece, and how long to wait before it.
+    struct Next {
+        What what = What::take;
+        core::Micros pause{0};
+    };
+
+    StoreTurnsBase(StoreParts parts, std::unique_ptr<core::Store> store)
+        : parts_(std::move(parts)), store_(std::move(store)) {}
+    virtual ~StoreTurnsBase() = default;
+
+    virtual Next take(std::vector<Item> items) = 0;
+    virtual Next flush() = 0;
+    Next reopen();
+    /// Null while it is lost.
+    core::Store* store() { return store_.get(); }
+
+protected:
+    void deliver(BatchOutcome outcome, bool early);
+    Next after_failure(BatchEnd end);
+    Next after_flush();
+
+    StoreParts parts_;
+    std::unique_ptr<core::Store> store_;
+    std::vector<Item> items_;  // without an answer, after a failure
+    Error error_;
+
+private:
+    Next answer_disk_full();
+    Next lose();
+
+    core::Micros wait_{};
+};
+
+template <class Guards>
+class StoreTurns final : public StoreTurnsBase {
+public:
+    StoreTurns(StoreParts parts, std::unique_ptr<core::Store> store)
+        : StoreTurnsBase(std::move(parts), std::move(store)), turn_(parts_.batcher) {}
+
+    Next take(std::vector<Item> items) override {
+        items_ = std::move(items);
+        const BatchEnd end = turn_.apply(*store_, items_, error_, carry_);
+        return end == BatchEnd::done ? Next{What::flush} : after_failure(end);
+    }
+    Next flush() override {
+        const BatchEnd end = turn_.flush(*store_, items_, error_, carry_);
+        return end == BatchEnd::done ? after_flush() : after_failure(end);
+    }
+
+private:
+    BatchTurn<Guards> turn_;
+    const Deliver carry_ = [this](BatchOutcome outcome, bool early) { deliver(std::move(outcome), early); };
+};
+
+}  // namespace pawl::runtime
