@@ -32,6 +32,9 @@ private:
 /// `share` in [0, 1] of the samples lie at or below the answer; 0 when there are none.
 std::int64_t percentile(std::vector<std::int64_t> samples_ns, double share);
 
+/// Of many tasks, these are asked how they ended.
+inline bool is_checked(std::size_t task) { return task % 97 == 0; }
+
 /// A new folder below `parent`, removed with all that is in it.
 class Folder {
 public:

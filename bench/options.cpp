@@ -10,10 +10,12 @@ namespace bench {
 namespace {
 
 constexpr std::string_view usage_text =
-    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--store sqlite] [--quick] [--json FILE] [--dir "
+    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool] [--store sqlite]\n"
+    "                  [--quick] [--json FILE] [--dir "
     "DIR]\n"
     "  --quick      the whole run within 40 s\n"
     "  --json FILE  the figures as JSON, too\n"
+    "  --skip-limits  do not measure the machine: for profiles of a workload\n"
     "  --dir DIR    where the stores are made: on the disk to be measured (default: beside the program)\n";
 
 const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "idle"};
@@ -48,6 +50,10 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             options.quick = true;
             continue;
         }
+        if (word == "--skip-limits") {
+            options.skip_limits = true;
+            continue;
+        }
         if (!word.starts_with("--")) {
             const auto workload = workload_of(word);
             if (!workload) return refuse("no workload " + word, exit_code);
@@ -66,6 +72,9 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             if (error != std::errc{} || *end != '\0' || k < 1)
                 return refuse("--k " + value + " is no number above 0", exit_code);
             options.k = k;
+        } else if (word == "--form") {
+            if (value != "loop" && value != "pool") return refuse("--form " + value + ": loop or pool", exit_code);
+            options.form = value;
         } else if (word == "--store") {
             if (value != "sqlite") return refuse("--store " + value + ": only sqlite can be measured", exit_code);
         } else if (word == "--json") {

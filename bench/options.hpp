@@ -11,7 +11,9 @@ namespace bench {
 struct Options {
     std::set<std::string> workloads;  ///< empty = all
     std::optional<int> k;             ///< only this many at once, where a workload knows several
+    std::string form;                 ///< W2: only `loop` or `pool` steps; empty = both
     bool quick = false;               ///< the whole run within 40 s
+    bool skip_limits = false;         ///< for profiles: no ratios, counts for a machine like the one of the docs
     std::string json;                 ///< a file for the figures; empty = none
     std::string folder;               ///< where the stores are made; empty = beside the program
     std::string child;                ///< a process that this program starts of itself: what it shall do

@@ -59,7 +59,7 @@ std::vector<std::int64_t> step_latencies() {
 
 struct Form {
     pawl::TaskType<int, int> type;
-    std::string prefix;  // of the metrics
+    std::string name, prefix;  // of the metrics
 };
 
 void add_figures(const Run& run, const Form& form, int k, double rate, double cpu) {
@@ -110,8 +110,11 @@ void measure_steps(const Run& run, const Form& form, int k) {
     const int steps = tasks * steps_of_a_task;
     const double rate = steps / watch.wall();
     const double cpu = watch.cpu() / steps * 1'000;
-    for (const auto& task : submitted) {
+    for (std::size_t i = 0; i < submitted.size(); i++) {
+        const auto& task = submitted[i];
         if (!task) give_up(task.error().message);
+        if (starts[i].back() == 0) give_up("a workflow's last step did not run: " + task->why());
+        if (!is_checked(i)) continue;
         const auto sum = task->wait();
         if (!sum || *sum != 45) give_up("a workflow did not complete: " + task->why());
     }
@@ -121,9 +124,11 @@ void measure_steps(const Run& run, const Form& form, int k) {
 }  // namespace
 
 void steps(const Run& run) {
-    for (const Form& form : {Form{on_loop_type, ""}, Form{in_pool_type, "pool_"}})
+    for (const Form& form : {Form{on_loop_type, "loop", ""}, Form{in_pool_type, "pool", "pool_"}}) {
+        if (!run.options.form.empty() && run.options.form != form.name) continue;
         for (const int k : {1, 64, 1'024})
             if (run.options.wants_k(k)) measure_steps(run, form, k);
+    }
 }
 
 }  // namespace bench
