@@ -97,6 +97,18 @@ ToolResult result_of(const ToolDefinition& tool, const ProcessOutcome& outcome) 
     throw retryable(what);
 }
 
+ProcessOutcome run_process(const ToolDefinition& tool, const ProcessSpec& spec, const Attempt& attempt) {
+    auto process = Process::start(spec);
+    if (!process) throw final_error("tool " + tool.name + " could not start: " + process.error().message);
+    // A tool that only reads may be cut and repeated: it needs no record of its process.
+    if (tool.effect != "read" && !detail::begin_effect(attempt, encode_identity(process->identity())))
+        throw retryable("tool " + tool.name + " was not started: the attempt was stopped before");
+    const StopSignal stop(attempt, *process);
+    if (auto released = process->release(); !released)
+        throw final_error("tool " + tool.name + " could not start: " + released.error().message);
+    return process->wait(limits_of(attempt, stop.fd()));
+}
+
 }  // namespace
 
 std::vector<std::string> fill_in(const std::vector<std::string>& argv, const std::string& arguments) {
@@ -123,15 +135,37 @@ std::vector<std::string> fill_in(const std::vector<std::string>& argv, const std
 }
 
 ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {
-    auto process = Process::start(spec_of(tool, tool.command, arguments, attempt));
-    if (!process) throw final_error("tool " + tool.name + " could not start: " + process.error().message);
-    // A tool that only reads may be cut and repeated: it needs no record of its process.
-    if (tool.effect != "read" && !detail::begin_effect(attempt, encode_identity(process->identity())))
-        throw retryable("tool " + tool.name + " was not started: the attempt was stopped before");
-    const StopSignal stop(attempt, *process);
-    if (auto released = process->release(); !released)
-        throw final_error("tool " + tool.name + " could not start: " + released.error().message);
-    return result_of(tool, process->wait(limits_of(attempt, stop.fd())));
+    return result_of(tool, run_process(tool, spec_of(tool, tool.command, arguments, attempt), attempt));
+}
+
+CommandOutput run_argv(const ToolDefinition& tool, const std::vector<std::string>& argv, const std::string& stdin_text,
+                       const Attempt& attempt) {
+    using End = ProcessOutcome::End;
+    ProcessSpec spec = spec_of(tool, {}, stdin_text, attempt);
+    spec.argv = argv;
+    const ProcessOutcome outcome = run_process(tool, spec, attempt);
+    if (outcome.end != End::exited && outcome.end != End::signalled) {
+        if (tool.effect == "once") throw unknown_outcome("the command " + outcome.describe());
+        throw retryable("the command " + outcome.describe());
+    }
+    return {outcome.end == End::exited ? outcome.exit_code : 128 + outcome.signal, as_utf8(output_of(outcome)),
+            as_utf8(outcome.err)};
+}
+
+void tag_invoke(to_json_t, JsonOut& out, const CommandOutput& output) {
+    out.begin_object();
+    out.key("exit_code");
+    out.integer(static_cast<std::int64_t>(output.exit_code));
+    out.key("stdout");
+    out.string(output.stdout_text);
+    out.key("stderr");
+    out.string(output.stderr_text);
+    out.end_object();
+}
+
+CommandOutput tag_invoke(from_json_t<CommandOutput>, const JsonIn& in) {
+    return {static_cast<int>(in.need("exit_code").integer()), std::string(in.need("stdout").string()),
+            std::string(in.need("stderr").string())};
 }
 
 std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {

@@ -24,6 +24,19 @@ BOOST_DESCRIBE_STRUCT(ToolResult, (), (content, error))
 /// Throws StepError: retryable when nothing happened, unknown_outcome when a `once` tool was cut.
 ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
 
+/// What a command came to, for the type `command`.
+struct CommandOutput {
+    int exit_code = 0;
+    std::string stdout_text, stderr_text;
+};
+void tag_invoke(to_json_t, JsonOut& out, const CommandOutput& output);
+CommandOutput tag_invoke(from_json_t<CommandOutput>, const JsonIn& in);
+
+/// The same for any argv and standard input; `tool` gives effect, environment and folder. An exit by a signal counts
+/// as exit code 128 + signal.
+CommandOutput run_argv(const ToolDefinition& tool, const std::vector<std::string>& argv, const std::string& stdin_text,
+                       const Attempt& attempt);
+
 /// Asks the tool's check: a result when it happened, nothing when it did not; throws unknown_outcome otherwise.
 std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
 

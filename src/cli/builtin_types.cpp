@@ -1,4 +1,6 @@
 // Types that need no code of a user.
+#include "agent/agent_loop.hpp"
+#include "agent/command_type.hpp"
 #include "cli/program.hpp"
 
 #include <pawl/workflow.hpp>
@@ -39,6 +41,8 @@ void add_builtin_types(runtime::Registry& registry) {
     detail::RegisteredType& sleep_type = registry.add("sleep");
     sleep_type.input_schema = schema_of<SleepInput>();
     sleep_type.run = sleep_then_return;
+    agent::add_command_type(registry);
+    agent::add_agent_type(registry);
 }
 
 }  // namespace pawl::cli

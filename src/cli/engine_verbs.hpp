@@ -11,6 +11,8 @@ namespace pawl::cli {
 Verb worker_verb(runtime::Registry& registry);
 Verb run_verb(runtime::Registry& registry);
 Verb demo_verb(runtime::Registry& registry);
+/// Called by the agent of the demonstration.
+Verb demo_tool_verb();
 
 /// All of them, in the order of the help. `registry` must outlive them.
 std::vector<Verb> engine_verbs(runtime::Registry& registry);

@@ -1,5 +1,6 @@
 #include "cli/held_file.hpp"
 
+#include "cli/crash_after.hpp"
 #include "net/http_client.hpp"
 #include "server/listener.hpp"
 #include "server/socket_path.hpp"
@@ -7,7 +8,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include <unistd.h>
@@ -25,6 +26,9 @@ Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const c
     options.program = program;
     for (core::Micros waited{0};; waited += 50ms) {
         auto store = store::open_sqlite(file, clock, options);
+        // For the demonstration and the crash tests: die at an exact entry of the first task's journal.
+        if (const char* entry = std::getenv("PAWL_CRASH_AFTER_ENTRY"); store && entry && *entry)
+            return crash_after_entry(std::move(*store), std::atoi(entry));
         if (store || store.error().code != Errc::store_locked || waited >= lock_wait) return store;
         std::this_thread::sleep_for(50ms);
     }

@@ -161,10 +161,12 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
             break;
         case EntryKind::step_lost:
             s.intent_open = false;
+            s.phase = Op::fresh;
             break;
         case EntryKind::step_unknown:
             s.attempts = static_cast<int>(number);
             s.unknown_open = true;
+            s.phase = Op::fresh;  // its check, if it has one, may start now
             break;
         case EntryKind::step_resolved:
             s.intent_open = s.unknown_open = false;
