@@ -28,7 +28,7 @@ Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions option
       reader_(std::move(reader)) {
     if (parts_.make_net) net_ = parts_.make_net(loop_.io());
     pool_ = std::make_unique<ThreadPool>(options_.pool_threads_max);
-    reader_thread_ = std::make_unique<ThreadPool>(1);
+    reader_thread_ = std::make_unique<ThreadPool>(1, "pawl-reader");
     engine_ = std::make_unique<Engine>(EngineParts{loop_, *pool_, batcher_, clock_, random_, net_.get()}, registry,
                                        options_.engine);
     store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), parts_.open_store,
@@ -67,7 +67,10 @@ void Holder::work() {
 }
 
 void Holder::run_in_background() {
-    thread_ = std::thread([this] { loop_.run(); });
+    thread_ = std::thread([this] {
+        name_thread("pawl-loop");
+        loop_.run();
+    });
 }
 
 void Holder::run() { loop_.run(); }

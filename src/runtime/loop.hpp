@@ -23,6 +23,9 @@ public:
     virtual void cancel(TimerToken token) = 0;
 };
 
+/// What tools that list threads call the calling one: at most 15 bytes.
+void name_thread(const char* name);
+
 /// Runs functions that may block.
 class Pool {
 public:

@@ -29,6 +29,7 @@ void StoreThread::with_store(std::function<void(core::Store*)> f) {
 }
 
 void StoreThread::run() {
+    name_thread("pawl-store");
     using What = Turns::What;
     Turns::Next next;
     std::vector<Item> items;

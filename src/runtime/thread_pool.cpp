@@ -1,6 +1,10 @@
 #include "runtime/thread_pool.hpp"
 
+#include <pthread.h>
+
 namespace pawl::runtime {
+
+void name_thread(const char* name) { ::pthread_setname_np(::pthread_self(), name); }
 
 ThreadPool::~ThreadPool() {
     {
@@ -23,6 +27,7 @@ void ThreadPool::run(std::function<void()> f) {
 }
 
 void ThreadPool::work() {
+    name_thread(name_);
     std::unique_lock lock(mutex_);
     for (;;) {
         idle_++;

@@ -13,7 +13,8 @@ namespace pawl::runtime {
 
 class ThreadPool final : public Pool {
 public:
-    explicit ThreadPool(int threads_max) : threads_max_(threads_max) {}
+    /// `name`: of its threads, a literal of at most 15 bytes.
+    explicit ThreadPool(int threads_max, const char* name = "pawl-pool") : threads_max_(threads_max), name_(name) {}
     /// Waits for the functions that run; those not started are dropped.
     ~ThreadPool() override;
 
@@ -24,6 +25,7 @@ private:
     void work();
 
     const int threads_max_;
+    const char* const name_;
     std::mutex mutex_;
     std::condition_variable ready_;
     std::deque<std::function<void()>> queue_;

@@ -5,7 +5,9 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -40,19 +42,21 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
     return out;
 }
 
-pid_t spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment, int in, int out,
-            int err) {
+pid_t spawn(const std::vector<std::string>& argv, const Surroundings& surroundings, int in, int out, int err) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in, 0);
     posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawn_file_actions_adddup2(&actions, err, 2);
 
-    std::vector<std::string> all = environment;
+    if (!surroundings.folder.empty()) {
+        posix_spawn_file_actions_addchdir_np(&actions, surroundings.folder.c_str());
+    }
+    std::vector<std::string> all = surroundings.environment;
     for (char** at = environ; *at; ++at) all.emplace_back(*at);
     pid_t pid = -1;
     const int failed =
-        ::posix_spawn(&pid, argv.at(0).c_str(), &actions, nullptr, pointers(argv).data(), pointers(all).data());
+        ::posix_spawnp(&pid, argv.at(0).c_str(), &actions, nullptr, pointers(argv).data(), pointers(all).data());
     posix_spawn_file_actions_destroy(&actions);
     EXPECT_EQ(failed, 0) << argv.at(0) << ": " << std::strerror(failed);
     return failed == 0 ? pid : -1;
@@ -92,11 +96,11 @@ void exchange(Pipe& in, Pipe& out, Pipe& err, std::string_view input, ProcessRes
 }  // namespace
 
 ProcessResult run(const std::vector<std::string>& argv, const std::string& input,
-                  const std::vector<std::string>& environment) {
+                  const Surroundings& surroundings) {
     ::signal(SIGPIPE, SIG_IGN);  // a program may end before it has read its input
     Pipe in, out, err;
     ProcessResult result;
-    const pid_t pid = spawn(argv, environment, in.read, out.write, err.write);
+    const pid_t pid = spawn(argv, surroundings, in.read, out.write, err.write);
     if (pid < 0) return result;
     in.close_read(), out.close_write(), err.close_write();
     exchange(in, out, err, input, result);
@@ -104,10 +108,18 @@ ProcessResult run(const std::vector<std::string>& argv, const std::string& input
     return result;
 }
 
-Background::Background(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
+bool is_installed(const std::string& program) {
+    std::istringstream folders(std::getenv("PATH") ? std::getenv("PATH") : "");
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+    }
+    return false;
+}
+
+Background::Background(const std::vector<std::string>& argv, const Surroundings& surroundings) {
     Pipe out;
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    pid_ = spawn(argv, environment, null, out.write, out.write);
+    pid_ = spawn(argv, surroundings, null, out.write, out.write);
     ::close(null);
     output_ = std::exchange(out.read, -1);
 }

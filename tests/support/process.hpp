@@ -13,15 +13,24 @@ struct ProcessResult {
     std::string out, err;
 };
 
-/// Runs `argv` (argv[0] is the path of the program) with `input` on stdin until it ends. `environment`: NAME=value,
-/// beside ours. Fails the test (and answers exit -1) when it cannot be started.
+/// Where a program runs.
+struct Surroundings {
+    std::vector<std::string> environment{};  ///< NAME=value, beside ours
+    std::string folder{};                    ///< empty = ours
+};
+
+/// Runs `argv` (argv[0] is a path, or a name to be found in PATH) with `input` on stdin until it ends. Fails the test
+/// (and answers exit -1) when it cannot be started.
 ProcessResult run(const std::vector<std::string>& argv, const std::string& input = {},
-                  const std::vector<std::string>& environment = {});
+                  const Surroundings& surroundings = {});
+
+/// True when a program of that name is in PATH.
+bool is_installed(const std::string& program);
 
 /// A program that goes on beside the test. Killed with -9 and reaped when this goes out of scope.
 class Background {
 public:
-    explicit Background(const std::vector<std::string>& argv, const std::vector<std::string>& environment = {});
+    explicit Background(const std::vector<std::string>& argv, const Surroundings& surroundings = {});
     ~Background();
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;

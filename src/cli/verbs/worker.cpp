@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 
 namespace pawl::cli {
 namespace {
@@ -29,6 +30,9 @@ int worker(Console& console, runtime::Registry& registry, const Options& options
     HeldFileOptions held_options;
     held_options.holder.engine.concurrency = options.concurrency.value_or(64);
     held_options.holder.engine.queues = options.queues;
+    // Not for users: shows in tests that a workflow replays, since every wait drops its frame.
+    const char* park = std::getenv("PAWL_PARK_EVERYWHERE");
+    held_options.holder.engine.park_everywhere = park && std::string_view(park) == "1";
     auto held = HeldFile::open(console.file(), registry, held_options);
     if (!held) return console.fail(held.error());
 

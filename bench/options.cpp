@@ -1,0 +1,95 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <iostream>
+#include <vector>
+
+namespace bench {
+namespace {
+
+constexpr std::string_view usage_text =
+    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool] [--store sqlite]\n"
+    "                  [--quick] [--json FILE] [--dir "
+    "DIR]\n"
+    "  --quick      the whole run within 40 s\n"
+    "  --json FILE  the figures as JSON, too\n"
+    "  --skip-limits  do not measure the machine: for profiles of a workload\n"
+    "  --dir DIR    where the stores are made: on the disk to be measured (default: beside the program)\n";
+
+const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "idle"};
+
+std::optional<std::string> workload_of(std::string name) {
+    for (const std::string& workload : known) {
+        const auto same = [](char a, char b) { return std::tolower(a) == std::tolower(b); };
+        if (std::ranges::equal(name, workload, same)) return workload;
+    }
+    return std::nullopt;
+}
+
+std::nullopt_t refuse(const std::string& text, int& exit_code) {
+    std::cerr << "pawl_bench: " << text << "\n" << usage_text;
+    exit_code = 2;
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Options> parse(int argc, char** argv, int& exit_code) {
+    Options options;
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    for (std::size_t i = 0; i < words.size(); i++) {
+        const std::string& word = words[i];
+        if (word == "--help" || word == "-h") {
+            std::cout << usage_text;
+            exit_code = 0;
+            return std::nullopt;
+        }
+        if (word == "--quick") {
+            options.quick = true;
+            continue;
+        }
+        if (word == "--skip-limits") {
+            options.skip_limits = true;
+            continue;
+        }
+        if (!word.starts_with("--")) {
+            const auto workload = workload_of(word);
+            if (!workload) return refuse("no workload " + word, exit_code);
+            options.workloads.insert(*workload);
+            continue;
+        }
+        if (i + 1 == words.size()) return refuse(word + " is unknown or needs a value", exit_code);
+        const std::string& value = words[++i];
+        if (word == "--workload") {
+            const auto workload = workload_of(value);
+            if (!workload) return refuse("no workload " + value, exit_code);
+            options.workloads.insert(*workload);
+        } else if (word == "--k") {
+            int k = 0;
+            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), k);
+            if (error != std::errc{} || *end != '\0' || k < 1)
+                return refuse("--k " + value + " is no number above 0", exit_code);
+            options.k = k;
+        } else if (word == "--form") {
+            if (value != "loop" && value != "pool") return refuse("--form " + value + ": loop or pool", exit_code);
+            options.form = value;
+        } else if (word == "--store") {
+            if (value != "sqlite") return refuse("--store " + value + ": only sqlite can be measured", exit_code);
+        } else if (word == "--json") {
+            options.json = value;
+        } else if (word == "--dir") {
+            options.folder = value;
+        } else if (word == "--child") {
+            options.child = value;
+        } else if (word == "--child-file") {
+            options.child_file = value;
+        } else {
+            return refuse("no option " + word, exit_code);
+        }
+    }
+    return options;
+}
+
+}  // namespace bench

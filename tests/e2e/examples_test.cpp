@@ -1,0 +1,192 @@
+// The examples as a user runs them: through their own command line, on a file, killed and started again.
+#include "support/process.hpp"
+#include "support/temp_folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace pawl::test {
+namespace {
+
+const std::vector<std::string> park_everywhere{"PAWL_PARK_EVERYWHERE=1"};
+
+std::string example(const std::string& name) { return PAWL_BUILD_DIR "/examples/example_" + name; }
+
+std::size_t count(const std::string& text, const std::string& part) {
+    std::size_t n = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) n++;
+    return n;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// One folder with one example's file in it.
+class Example {
+public:
+    explicit Example(std::string name) : program_(example(name)) {}
+
+    ProcessResult run(std::vector<std::string> words, const std::vector<std::string>& environment = {}) const {
+        words.insert(words.begin(), program_);
+        return pawl::test::run(words, {}, {environment, folder_.path()});
+    }
+    Background start(std::vector<std::string> words) const {
+        words.insert(words.begin(), program_);
+        return Background(words, {{}, folder_.path()});
+    }
+    /// The worker, killed when it is about to flush for the n-th time.
+    ProcessResult work_killed_at_flush(int n) const {
+        const std::string inject = "inject=fdatasync:signal=SIGKILL:when=" + std::to_string(n);
+        return pawl::test::run({"strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", inject, program_,
+                                "worker", "--until-idle"},
+                               {}, {{}, folder_.path()});
+    }
+    /// Submits, and gives the id.
+    std::string submit(std::vector<std::string> words) const {
+        words.insert(words.begin(), "submit");
+        const ProcessResult submitted = run(std::move(words));
+        EXPECT_EQ(submitted.exit, 0) << submitted.err;
+        return first_line(submitted.out);
+    }
+    void work(const std::vector<std::string>& environment = {}) const {
+        const ProcessResult worked = run({"worker", "--until-idle"}, environment);
+        EXPECT_EQ(worked.exit, 0) << worked.err;
+    }
+    std::string result(const std::string& task) const { return first_line(run({"result", task}).out); }
+    std::string journal(const std::string& task) const { return run({"events", task, "--json"}).out; }
+    std::size_t payments() const {
+        const auto folder = std::filesystem::path(folder_.path()) / "payments";
+        if (!std::filesystem::exists(folder)) return 0;
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+    }
+
+private:
+    TempFolder folder_;
+    std::string program_;
+};
+
+constexpr const char* reserved_twice_failed = R"({"id": "A-1", "failures": 2})";
+constexpr const char* shipped = R"({"reservation":"R-A-1","courier":"by mail: no express courier today"})";
+
+// ---- each runs -----------------------------------------------------------------------------------------------------
+
+TEST(ExampleHello, GreetsWhoWasNamed) {
+    const Example hello("01_hello");
+    const std::string task = hello.submit({"hello", R"({"name": "Ann"})"});
+    hello.work();
+    EXPECT_EQ(hello.result(task), R"("Hello, Ann!")");
+}
+
+TEST(ExampleHello, GreetsWhenEveryWaitReplays) {
+    const Example hello("01_hello");
+    const std::string task = hello.submit({"hello", R"({"name": "Ann"})"});
+    hello.work(park_everywhere);
+    EXPECT_EQ(hello.result(task), R"("Hello, Ann!")");
+}
+
+TEST(ExampleRetries, CompletesWithItsThirdAttempt) {
+    const Example retries("02_retries_and_deadlines");
+    const std::string task = retries.submit({"order", reserved_twice_failed});
+    retries.work();
+    EXPECT_EQ(retries.result(task), shipped);
+    EXPECT_EQ(count(retries.journal(task), "step_attempt_failed"), 2u);
+}
+
+TEST(ExampleRetries, CompletesWhenEveryWaitReplays) {
+    const Example retries("02_retries_and_deadlines");
+    const std::string task = retries.submit({"order", reserved_twice_failed});
+    retries.work(park_everywhere);
+    EXPECT_EQ(retries.result(task), shipped);
+}
+
+TEST(ExampleRetries, FailsWhenItsDeadlineHasPassed) {
+    const Example retries("02_retries_and_deadlines");
+    const std::string task = retries.submit({"order", reserved_twice_failed, "--deadline", "300ms"});
+    retries.work();
+    const ProcessResult result = retries.run({"result", task});
+    EXPECT_EQ(result.exit, 1);
+    EXPECT_NE(result.err.find("deadline"), std::string::npos) << result.err;
+}
+
+TEST(ExampleSubmit, OneKeyIsOneTaskAndOnePayment) {
+    const Example shop("03_idempotent_submit");
+    const ProcessResult first = shop.run({"buy", "order-17", "1250"});
+    const ProcessResult again = shop.run({"buy", "order-17", "1250"});
+    const ProcessResult other = shop.run({"buy", "order-17", "9999"});
+    shop.work(park_everywhere);
+    const ProcessResult late = shop.run({"buy", "order-17", "1250"});
+
+    EXPECT_EQ(first.exit, 0) << first.err;
+    EXPECT_EQ(again.out, first_line(first.out) + " (as before)\n");
+    EXPECT_EQ(late.out, again.out);
+    EXPECT_EQ(other.exit, 2);
+    EXPECT_NE(other.err.find(first_line(first.out)), std::string::npos) << other.err;
+    EXPECT_EQ(shop.payments(), 1u);
+}
+
+// ---- killed --------------------------------------------------------------------------------------------------------
+
+// The wait between two attempts is in the file, not in the process.
+TEST(ExampleRetries, KilledBetweenTwoAttemptsGoesOnWithTheNext) {
+    const Example retries("02_retries_and_deadlines");
+    const std::string task = retries.submit({"order", reserved_twice_failed});
+    {
+        const Background worker = retries.start({"worker"});
+        Background events = retries.start({"events", task, "--follow"});
+        ASSERT_NE(events.wait_for_line("step_attempt_failed"), "");
+    }
+    retries.work();
+    EXPECT_EQ(retries.result(task), shipped);
+    const std::string journal = retries.journal(task);
+    EXPECT_EQ(count(journal, "step_attempt_failed"), 2u) << journal;
+    EXPECT_EQ(count(journal, "step_completed"), 1u) << journal;
+}
+
+struct KilledCase {
+    const char* name;
+    std::vector<std::string> task;
+    const char* result;  // how it begins
+    std::size_t completed_steps;
+};
+
+class ExamplesKilled : public testing::TestWithParam<KilledCase> {};
+
+// Every flush that the worker makes, one after the other, until one run needs fewer.
+TEST_P(ExamplesKilled, AtAnyFlushGoOnAndRepeatNoRecordedStep) {
+    if (!is_installed("strace")) GTEST_SKIP() << "strace is not installed";
+    const KilledCase& c = GetParam();
+    bool was_killed = true;
+    int flush = 1;
+    for (; was_killed && flush < 100; flush++) {
+        const Example program(c.name);
+        const std::string task = program.submit(c.task);
+        const int exit_code = program.work_killed_at_flush(flush).exit;
+        was_killed = exit_code == 128 + 9;
+        ASSERT_TRUE(was_killed || exit_code == 0) << "flush " << flush << ": exit code " << exit_code;
+        program.work();
+
+        EXPECT_TRUE(program.result(task).starts_with(c.result)) << "flush " << flush << ": " << program.result(task);
+        const std::string journal = program.journal(task);
+        EXPECT_EQ(count(journal, "step_completed"), c.completed_steps) << "flush " << flush << ": " << journal;
+        EXPECT_LE(program.payments(), 1u) << "flush " << flush;
+    }
+    EXPECT_GT(flush, 3) << "the worker was not killed in the middle";
+    EXPECT_FALSE(was_killed);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ExamplesKilled,
+    testing::Values(KilledCase{"01_hello", {"hello", R"({"name": "Ann"})"}, R"("Hello, Ann!")", 1},
+                    KilledCase{"02_retries_and_deadlines", {"order", R"({"id": "A-1", "failures": 1})"}, shipped, 1},
+                    KilledCase{
+                        "03_idempotent_submit", {"purchase", R"({"order": "17", "cents": 5})"}, "\"payment ", 1}),
+    [](const auto& info) {
+        std::string name = info.param.name;
+        std::erase(name, '_');
+        return "Example" + name;
+    });
+
+}  // namespace
+}  // namespace pawl::test
