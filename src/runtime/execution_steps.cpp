@@ -69,6 +69,13 @@ void Execution::start_attempt(OpBase& op) {
         return draft(EntryKind::step_failed, op, 0, {},
                      core::encode_failure({ErrorClass::final, Errc::bad_input, ok.error().message}));
     }
+    if (core::attempts_allowed(policy_of(op), row_.max_attempts) == 0 && !row_.deadline && !op.options.total) {
+        op.state.phase = Op::recording;
+        return draft(EntryKind::step_failed, op, 0, {},
+                     core::encode_failure({ErrorClass::final, Errc::bad_input,
+                                           "retry.attempts is 0 (no limit), and nothing would ever end the step: give "
+                                           "its task a deadline, or the step a total time"}));
+    }
     if (const auto left = time_left(op); left && *left <= Micros{0} && op.options.total) {
         op.state.phase = Op::recording;
         return draft(EntryKind::step_failed, op, op.state.attempts, {},
@@ -148,7 +155,13 @@ void Execution::launch(OpBase& op, bool checking) {
                 on_function_end(running, std::move(ended));
             });
         });
-        op.start_async(running->attempt, *running->async);
+        try {
+            op.start_async(running->attempt, *running->async);
+        } catch (...) {  // the function ended before it was a coroutine
+            engine_.loop().post([this, running, error = std::current_exception()] {
+                on_function_end(running, Ended{{}, true, true, error});
+            });
+        }
         return;
     }
     engine_.pool().run([this, running, checking] {
