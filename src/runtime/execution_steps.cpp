@@ -257,7 +257,9 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     const bool ending = ending_ != core::Ending::none;
     // Stopped from here, not by itself: what did not end well is no failure of the step.
     if (stopped && known && !ending && !op.state.abandoned && engine_.draining()) {
-        op.state.phase = Op::fresh;
+        op.state.phase = op.state.intent_open ? Op::recording : Op::fresh;
+        // Without this word the successor would find an intent and take the outcome for unknown.
+        if (op.state.intent_open) draft(EntryKind::step_lost, op, number);
         return;
     }
     if (op.state.abandoned && known) return cancel_op(op);
