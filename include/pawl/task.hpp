@@ -42,6 +42,7 @@ enum class Reason : std::uint8_t {
 std::string_view to_string(TaskState state);
 std::string_view to_string(Reason reason);
 std::optional<TaskState> task_state_from_string(std::string_view name);
+std::optional<Reason> reason_from_string(std::string_view name);
 
 constexpr bool is_final(TaskState s) {
     return s == TaskState::completed || s == TaskState::failed || s == TaskState::cancelled;

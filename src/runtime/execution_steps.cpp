@@ -289,7 +289,8 @@ void Execution::again_or_fail(OpBase& op, core::Failure failure, std::optional<M
         pause_text_ = "step " + op.path + ": " + failure.message + " (" + decision.text + ")";
         return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure));
     }
-    if (!decision.text.empty()) failure.message += " (" + decision.text + ")";
+    // A final error speaks for itself; of the others it must be told why they were not repeated.
+    if (decision.why != core::RetryDecision::Why::final) failure.message += " (" + decision.text + ")";
     draft(EntryKind::step_failed, op, facts.number, {}, core::encode_failure(failure));
 }
 

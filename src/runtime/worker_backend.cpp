@@ -1,6 +1,7 @@
 #include "runtime/worker_backend.hpp"
 
 #include "core/validate.hpp"
+#include "runtime/wait_answer.hpp"
 
 #include <future>
 #include <mutex>
@@ -9,24 +10,9 @@ namespace pawl::runtime {
 
 namespace {
 
-// How a task ended, for who waits for its result.
 Result<std::string> outcome_of(const core::TaskRow& row) {
-    const std::string id = core::to_string(row.id);
-    const std::string why = row.error.empty() ? "" : ": " + core::decode_failure(row.error).message;
-    switch (row.state) {
-        case TaskState::completed: return row.output;
-        case TaskState::failed:
-            return Error{Errc::task_failed,
-                         "task " + id + " failed (" + std::string(to_string(row.reason)) + ")" + why};
-        case TaskState::cancelled:
-            return Error{Errc::task_cancelled, "task " + id + " was cancelled (" + std::string(to_string(row.reason)) + ")"};
-        case TaskState::paused:
-            return Error{Errc::task_paused, "task " + id + " is paused (" + std::string(to_string(row.reason)) + ")" +
-                                                why + "; it waits for a person: pawl why " + id};
-        default:
-            return Error{Errc::timed_out, "task " + id + " is " + std::string(to_string(row.state)) +
-                                              " still; it goes on: wait again"};
-    }
+    return wait_answer(core::to_string(row.id), {row.state, row.reason}, row.output,
+                       row.error.empty() ? "" : core::decode_failure(row.error).message);
 }
 
 bool is_answer(const core::TaskRow& row) { return is_final(row.state) || row.state == TaskState::paused; }
