@@ -107,7 +107,10 @@ Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Dur
             holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); }));
     });
     const std::uint64_t watch = token.get();
-    const auto forget = [&] { holder_.loop().post([this, id = *parsed, watch] { holder_.engine().forget(id, watch); }); };
+    // The post may outlive this backend, not the holder.
+    const auto forget = [&holder = holder_, task = *parsed, watch] {
+        holder.loop().post([&holder, task, watch] { holder.engine().forget(task, watch); });
+    };
     auto now = row(id);
     if (!now || is_answer(*now)) {
         forget();
