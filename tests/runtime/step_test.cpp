@@ -135,8 +135,7 @@ TEST_F(StepTest, AResultAtTheLimitIsStored) {
 }
 
 Workflow<int> counts(Context& ctx, int, Stage* stage) {
-    const int n = co_await ctx.step("count", [stage] { return static_cast<int>(stage->executions.size()); });
-    co_return n;
+    co_return co_await ctx.step("count", [&] { return static_cast<int>(stage->executions.size()); });
 }
 
 TEST_F(StepTest, AnInputThatDoesNotFitTheTypeFailsTheTask) {

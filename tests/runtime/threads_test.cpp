@@ -167,7 +167,7 @@ Workflow<bool> begins_itself(Context& ctx, int, std::function<bool(const Attempt
     detail::StepOptions step_options;
     step_options.effect = Effect::once;
     step_options.intent_by_step = true;
-    co_return co_await ctx.step("work", [f](const Attempt& attempt) { return (*f)(attempt); }).with(step_options);
+    co_return co_await ctx.step("work", [&](const Attempt& attempt) { return (*f)(attempt); }).with(step_options);
 }
 
 TEST_F(ThreadsTest, BeginEffectReturnsOnceTheIntentIsInTheFile) {
@@ -263,7 +263,7 @@ TEST_F(ThreadsTest, ParallelSubmitsWithOneKeyMakeOneTask) {
 // ---- idle --------------------------------------------------------------------------------------------------------
 
 Workflow<int> fails_first(Context& ctx, int, Meeting* meeting) {
-    auto step = ctx.step("work", [meeting](const Attempt& attempt) {
+    auto step = ctx.step("work", [&](const Attempt& attempt) {
         if (attempt.number() < 3) throw retryable("busy");
         return static_cast<int>(++meeting->executions);
     });
