@@ -25,13 +25,16 @@ Result<std::unique_ptr<core::Store>> SimWorld::open() {
         failing_opens_--;
         return Error{Errc::store_unavailable, "open: the simulated disk does not answer"};
     }
-    return std::unique_ptr<core::Store>(std::make_unique<store::MemoryStore>(disk, clock, options.make_ledger));
+    auto store = std::make_unique<store::MemoryStore>(disk, clock, options.make_ledger, living_epoch_);
+    living_epoch_ = store->epoch();
+    return std::unique_ptr<core::Store>(std::move(store));
 }
 
 void SimWorld::start() {
     PAWL_ASSERT(!process_);
     starts_++;
     failing_opens_ = 0;
+    living_epoch_ = 0;
     SimProcessParts parts{clock,
                           chance,
                           registry,

@@ -115,6 +115,7 @@ private:
     std::map<std::uint64_t, Done> calls_;  // sent, not answered
     std::uint64_t last_call_ = 0;
     int failing_opens_ = 0, disturbances_ = 0, starts_ = 0;
+    std::int32_t living_epoch_ = 0;  // of the process's last opening
     std::unique_ptr<SimProcess> process_;
     std::vector<SimProcess::Choice> choices_;
 };
