@@ -43,6 +43,7 @@ void Execution::former_is_gone() {
 
 void Execution::begin() {
     waits_ = false;
+    replaying_ = known_no_ < row_.claimed_no;  // not when fresh: what the code logs first is news
     root_.emplace(type_.run(context_, std::move(row_.input)));
     root_->bind(root_scope_);
     root_->handle().promise().listener = this;

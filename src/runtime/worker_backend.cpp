@@ -78,7 +78,7 @@ std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::
                      const auto& s = std::get<core::Submitted>(*answer);
                      settle(i, Submitted{core::to_string(s.id), s.replayed});
                  },
-                 false});
+                 false, true});
         if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     }
     std::unique_lock lock(mutex);
@@ -90,7 +90,7 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     Result<core::TaskRow> found = Error{Errc::not_found, ""};
-    holder_.read_and_wait([&](core::Reader& reader) { found = reader.get(*parsed); });
+    holder_.read_here([&](core::Reader& reader) { found = reader.get(*parsed); });
     return found;
 }
 
@@ -100,14 +100,9 @@ Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Dur
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     auto ended = std::make_shared<std::promise<void>>();
     auto heard = ended->get_future();
-    std::promise<std::uint64_t> registered;
-    auto token = registered.get_future();
-    holder_.loop().post([&] {
-        registered.set_value(
-            holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); }));
-    });
-    const std::uint64_t watch = token.get();
-    const auto forget = [&] { holder_.loop().post([this, id = *parsed, watch] { holder_.engine().forget(id, watch); }); };
+    const std::uint64_t watch =
+        holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); });
+    const auto forget = [&] { holder_.engine().forget(*parsed, watch); };
     auto now = row(id);
     if (!now || is_answer(*now)) {
         forget();
