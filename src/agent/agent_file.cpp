@@ -218,7 +218,7 @@ Result<AgentDefinition> read_agent_file(const std::string& path) {
     std::string text(bytes_max + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (!in.is_open() || in.bad())  // a folder opens, and cannot be read
-        return Error{Errc::not_found,
+        return Error{Errc::bad_input,
                      "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > bytes_max) return Error{Errc::too_large, path + ": an agent file has at most 1 MiB"};

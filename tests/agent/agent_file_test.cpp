@@ -196,10 +196,10 @@ TEST(AgentFile, WhatIsNotTomlIsRefusedWithItsLine) {
     EXPECT_THAT(refusal(std::string(head) + std::string(1'000, '[')), HasSubstr("not TOML"));
 }
 
-TEST(AgentFile, AFileThatCannotBeReadIsNotFound) {
+TEST(AgentFile, AFileThatCannotBeReadIsRefused) {
     const test::TempFolder folder;
-    EXPECT_EQ(read_agent_file(folder.path() + "/none.toml").error().code, Errc::not_found);
-    EXPECT_EQ(read_agent_file(folder.path()).error().code, Errc::not_found) << "a folder";
+    EXPECT_EQ(read_agent_file(folder.path() + "/none.toml").error().code, Errc::bad_input);
+    EXPECT_EQ(read_agent_file(folder.path()).error().code, Errc::bad_input) << "a folder";
     const std::string path = folder.path() + "/agent.toml";
     std::ofstream(path) << head << tool;
     EXPECT_EQ(read_agent_file(path).value().tools.size(), 1u);
