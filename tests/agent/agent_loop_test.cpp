@@ -191,6 +191,15 @@ TEST(AgentLoop, ATaskWithoutADefinitionFailsWithWhatToDo) {
     EXPECT_THAT(core::decode_failure(row.error).message, HasSubstr("--agent FILE"));
 }
 
+TEST(AgentLoop, ATaskSubmittedWhereTheAgentIsNotKnownTakesThatOfItsProgram) {
+    AgentWorld w(script_of({ScriptedTurn::says("done")}));
+    detail::RegisteredType& type = w.world.registry.add("agent");
+    type.run = [&](Context& ctx, std::string input) { return agent_loop(ctx, std::move(input), &w.functions); };
+    type.definition = encode(w.agent);
+    w.world.start();
+    EXPECT_EQ(w.world.run_to_end(w.world.submit("agent", R"({"text":"hello"})")).state, TaskState::completed);
+}
+
 TEST(AgentLoop, AnInputThatIsNoPromptFailsTheTask) {
     AgentWorld w(script_of({ScriptedTurn::says("done")}));
     w.world.start();

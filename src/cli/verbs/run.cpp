@@ -198,6 +198,10 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
     log_to_stderr("warn");
     if (options.task.has_value() == options.agent.has_value() || options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});
+    // Before anything is opened: what is refused leaves nothing behind.
+    if (options.agent)
+        if (const auto definition = agent::read_agent_file(*options.agent); !definition)
+            return console.fail(definition.error());
     std::string id, after = "0";
     for (;;) {
         console.connection().release();
