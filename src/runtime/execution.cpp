@@ -35,6 +35,11 @@ Execution::~Execution() {
     engine_.loop().cancel(active_timer_);
 }
 
+void Execution::wait_for_former() {
+    waits_ = may_start();
+    if (!waits_) begin();
+}
+
 void Execution::former_is_gone() {
     if (waits_ && phase_ == Phase::loading) begin();
 }
@@ -329,6 +334,11 @@ void Execution::go_live() {
     settle();
 }
 
+// Nothing new begins in a task that is ended, paused or handed back.
+bool Execution::may_start() const {
+    return ending_ == core::Ending::none && !pause_requested_ && !pause_text_ && !engine_.draining();
+}
+
 void Execution::settle() {
     if (phase_ != Phase::live || settling_) return;
     settling_ = true;
@@ -339,7 +349,7 @@ void Execution::settle() {
         if (diverged_ || root_done_ || active_spent_) {
             finish();
         } else {
-            const bool held_up = pause_requested_ || pause_text_ || engine_.draining();
+            const bool held_up = !may_start();
             if (!held_up) start_fresh();
             const bool busy = !running_.empty() || in_flight_ > 0;
             if (!busy && only_durable_waits()) {

@@ -40,11 +40,16 @@ void SimProcess::collect(std::vector<Choice>& choices) const {
 
 void SimProcess::happen(const Choice& choice) {
     switch (choice.what) {
-        case Choice::What::post: return loop_.run_post();
-        case Choice::What::boot_timer: return loop_.run_due_boot();
-        case Choice::What::wall_timer: return loop_.run_due_wall();
-        case Choice::What::store: return turn_store();
-        case Choice::What::function: return pool_.go_on(choice.number);
+        case Choice::What::post:
+            return loop_.run_post();
+        case Choice::What::boot_timer:
+            return loop_.run_due_boot();
+        case Choice::What::wall_timer:
+            return loop_.run_due_wall();
+        case Choice::What::store:
+            return turn_store();
+        case Choice::What::function:
+            return pool_.go_on(choice.number);
     }
 }
 

@@ -120,5 +120,5 @@ run_simulation() {
     need_packages "${build_packages[@]}" "${test_packages[@]}"
     build release test_sim
     say "sim: $seeds seeds from $first on, each twice with one digest"
-    PAWL_SIM_SEEDS=$seeds PAWL_SIM_FIRST_SEED=$first build/release/tests/test_sim --gtest_filter='Seeds.*'
+    PAWL_SIM_SEEDS=$seeds PAWL_SIM_FIRST_SEED=$first build/release/tests/test_sim --gtest_brief=1 --gtest_filter='*/Seeds.*'
 }
