@@ -499,6 +499,7 @@ core::Park Execution::park() const {
 // Some branch runs while others wait: those that fall due meanwhile go on from here.
 void Execution::arm_wake() {
     engine_.loop().cancel(std::exchange(wake_timer_, 0));
+    if (!may_start()) return;  // what is due would not begin, and be due again at once
     std::int64_t next_us = 0;
     for (const OpBase* op : active_) {
         const bool waits = op->state.due_us != 0 && (op->kind == OpKind::timer ? op->state.phase != Op::recording

@@ -75,6 +75,8 @@ void SimProcess::turn_store() {
     }
     const bool has_failed = next_turn_.what == What::reopen || next_turn_.pause > core::Micros{0};
     if (has_failed || turn.what == What::reopen) parts_.on_disturbance();
+    // Until the engine hears of it, it goes on with claims that are over.
+    if (has_failed) loop_.post([this] { parts_.on_disturbance(); });
     next_turn_at_ = parts_.clock.boot() + next_turn_.pause;
     if (next_turn_.what == What::flush) next_turn_at_ += parts_.chance.length(parts_.flush_length_max);
 }
