@@ -138,30 +138,48 @@ void Batcher::return_claimed(const std::vector<Item>& items, const std::vector<c
     }
 }
 
-BatchOutcome split_early(BatchOutcome& outcome) {
-    BatchOutcome early;
-    early.now = outcome.now;
-    early.boot_at_now = outcome.boot_at_now;
-    early.last_seq = 0;
+namespace {
+
+// Moves the items that `wanted(item, reply)` picks, with their replies, in order.
+template <class Wanted>
+BatchOutcome split(BatchOutcome& outcome, Wanted&& wanted) {
+    BatchOutcome picked;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < outcome.items.size(); i++) {
-        const bool empty_claim = outcome.replies[i].answer &&
-                                 std::holds_alternative<core::Claimed>(*outcome.replies[i].answer) &&
-                                 std::get<core::Claimed>(*outcome.replies[i].answer).tasks.empty();
-        if (outcome.replies[i].early && !empty_claim) {
-            early.items.push_back(std::move(outcome.items[i]));
-            early.replies.push_back(std::move(outcome.replies[i]));
-        } else {
-            if (kept != i) {
-                outcome.items[kept] = std::move(outcome.items[i]);
-                outcome.replies[kept] = std::move(outcome.replies[i]);
-            }
-            kept++;
+        if (wanted(outcome.items[i], outcome.replies[i])) {
+            picked.items.push_back(std::move(outcome.items[i]));
+            picked.replies.push_back(std::move(outcome.replies[i]));
+            continue;
         }
+        if (kept != i) {
+            outcome.items[kept] = std::move(outcome.items[i]);
+            outcome.replies[kept] = std::move(outcome.replies[i]);
+        }
+        kept++;
     }
     outcome.items.resize(kept);
     outcome.replies.resize(kept);
+    return picked;
+}
+
+bool is_empty_claim(const core::Reply& reply) {
+    if (!reply.answer) return false;
+    const auto* claimed = std::get_if<core::Claimed>(&*reply.answer);
+    return claimed && claimed->tasks.empty();
+}
+
+}  // namespace
+
+BatchOutcome split_early(BatchOutcome& outcome) {
+    BatchOutcome early =
+        split(outcome, [](const Item&, const core::Reply& reply) { return reply.early && !is_empty_claim(reply); });
+    early.now = outcome.now;
+    early.boot_at_now = outcome.boot_at_now;
     return early;
+}
+
+BatchOutcome split_here(BatchOutcome& outcome) {
+    return split(outcome, [](const Item& item, const core::Reply&) { return item.here; });
 }
 
 }  // namespace pawl::runtime

@@ -16,13 +16,14 @@
 
 namespace pawl::runtime {
 
-/// Called on the loop thread. The command comes back so that its buffers can be taken again.
+/// The command comes back so that its buffers can be taken again.
 using Answered = std::function<void(core::Command&, Result<core::Answer>)>;
 
 struct Item {
     core::Command command;
-    Answered done;
+    Answered done;             ///< called on the loop thread, if not `here`
     bool from_worker = false;  ///< kept and repeated when the disk is full; a client's is refused
+    bool here = false;         ///< `done` only wakes a waiting thread: the store's own thread calls it after the flush
 };
 
 /// What one batch came to; goes to the loop thread as one post.
@@ -98,6 +99,8 @@ private:
 
 /// Takes what may be delivered before the flush out of `outcome`.
 BatchOutcome split_early(BatchOutcome& outcome);
+/// Takes what is to be answered `here` out of `outcome`.
+BatchOutcome split_here(BatchOutcome& outcome);
 
 enum class BatchEnd : std::uint8_t {
     done,

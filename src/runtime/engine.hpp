@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -71,7 +72,8 @@ public:
     /// The store is open again (a new epoch): claiming goes on.
     void on_store_back();
 
-    /// Called whenever a task becomes final or stops for a person; every watcher of the task once, then forgotten.
+    /// `f` is called on the loop thread when the task becomes final or stops for a person: every watcher of the task
+    /// once, then it is forgotten. A call may still come while and just after forget() runs on another thread. Any thread.
     std::uint64_t watch(core::TaskId task, std::function<void(const core::Notice&)> f);
     void forget(core::TaskId task, std::uint64_t token);
     /// Called after each batch that appended to the feed, with its newest cursor.
@@ -130,9 +132,11 @@ private:
         std::uint64_t token;
         std::function<void(const core::Notice&)> f;
     };
+    std::mutex watchers_mutex_;
     std::multimap<core::TaskId, Watcher> watchers_;
-    std::map<std::uint64_t, std::function<void(std::int64_t)>> feed_watchers_;
     std::uint64_t next_watch_token_ = 1;
+    std::map<std::uint64_t, std::function<void(std::int64_t)>> feed_watchers_;
+    std::uint64_t next_feed_token_ = 1;
     std::function<void()> quiet_, drained_;
     std::int64_t last_seq_ = 0;
     int in_flight_ = 0;

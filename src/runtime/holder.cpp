@@ -84,26 +84,22 @@ Result<core::Answer> Holder::call(core::Command command) {
     auto answer = promise.get_future();
     const bool taken = batcher_.push_blocking(Item{
         std::move(command),
-        [&promise](core::Command&, Result<core::Answer> a) { promise.set_value(std::move(a)); }, false});
+        [&promise](core::Command&, Result<core::Answer> a) { promise.set_value(std::move(a)); }, false, true});
     if (!taken) return Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"};
     return answer.get();
 }
 
 void Holder::read(std::function<void(core::Reader&)> work, std::function<void()> done) {
     reader_thread_->run([this, work = std::move(work), done = std::move(done)]() mutable {
-        work(*reader_);
+        read_here(work);
         loop_.post(std::move(done));
     });
 }
 
-void Holder::read_and_wait(const std::function<void(core::Reader&)>& work) {
-    std::promise<void> done;
-    auto future = done.get_future();
-    reader_thread_->run([&] {
-        work(*reader_);
-        done.set_value();
-    });
-    future.wait();
+// A client that waits anyway needs no other thread: two wake-ups less for each answer.
+void Holder::read_here(const std::function<void(core::Reader&)>& work) {
+    std::lock_guard lock(reader_mutex_);
+    work(*reader_);
 }
 
 // Hourly, in small chunks, each a command between others.

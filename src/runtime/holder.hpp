@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 
 namespace pawl::runtime {
@@ -57,8 +58,8 @@ public:
 
     /// Reads on the reader's thread; `done` follows on the loop. Loop thread.
     void read(std::function<void(core::Reader&)> work, std::function<void()> done);
-    /// Reads and waits for it. Not from the loop thread.
-    void read_and_wait(const std::function<void(core::Reader&)>& work);
+    /// Reads on the calling thread, after the read that is under way. Not from the loop thread.
+    void read_here(const std::function<void(core::Reader&)>& work);
 
     AsioLoop& loop() { return loop_; }
     Engine& engine() { return *engine_; }
@@ -82,6 +83,7 @@ private:
     std::unique_ptr<core::Net> net_;
     Batcher batcher_;
     std::unique_ptr<ThreadPool> pool_;
+    std::mutex reader_mutex_;
     std::unique_ptr<core::Reader> reader_;
     std::unique_ptr<ThreadPool> reader_thread_;
     std::unique_ptr<Engine> engine_;

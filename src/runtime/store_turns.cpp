@@ -9,10 +9,14 @@ namespace pawl::runtime {
 using namespace std::chrono_literals;
 
 void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
+    BatchOutcome here = split_here(outcome);
     parts_.loop.post([&engine = parts_.engine, early, outcome = std::move(outcome)]() mutable {
         if (early) engine.on_early(std::move(outcome));
         else engine.on_batch(std::move(outcome));
     });
+    // After the post: what a client sends to the loop when it has its answer comes behind the batch.
+    for (std::size_t i = 0; i < here.items.size(); i++)
+        here.items[i].done(here.items[i].command, std::move(here.replies[i].answer));
 }
 
 StoreTurnsBase::Next StoreTurnsBase::after_flush() {

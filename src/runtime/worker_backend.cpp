@@ -1,6 +1,7 @@
 #include "runtime/worker_backend.hpp"
 
 #include "core/validate.hpp"
+#include "runtime/wait_answer.hpp"
 
 #include <future>
 #include <mutex>
@@ -9,24 +10,9 @@ namespace pawl::runtime {
 
 namespace {
 
-// How a task ended, for who waits for its result.
 Result<std::string> outcome_of(const core::TaskRow& row) {
-    const std::string id = core::to_string(row.id);
-    const std::string why = row.error.empty() ? "" : ": " + core::decode_failure(row.error).message;
-    switch (row.state) {
-        case TaskState::completed: return row.output;
-        case TaskState::failed:
-            return Error{Errc::task_failed,
-                         "task " + id + " failed (" + std::string(to_string(row.reason)) + ")" + why};
-        case TaskState::cancelled:
-            return Error{Errc::task_cancelled, "task " + id + " was cancelled (" + std::string(to_string(row.reason)) + ")"};
-        case TaskState::paused:
-            return Error{Errc::task_paused, "task " + id + " is paused (" + std::string(to_string(row.reason)) + ")" +
-                                                why + "; it waits for a person: pawl why " + id};
-        default:
-            return Error{Errc::timed_out, "task " + id + " is " + std::string(to_string(row.state)) +
-                                              " still; it goes on: wait again"};
-    }
+    return wait_answer(core::to_string(row.id), {row.state, row.reason}, row.output,
+                       row.error.empty() ? "" : core::decode_failure(row.error).message);
 }
 
 bool is_answer(const core::TaskRow& row) { return is_final(row.state) || row.state == TaskState::paused; }
@@ -92,7 +78,7 @@ std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::
                      const auto& s = std::get<core::Submitted>(*answer);
                      settle(i, Submitted{core::to_string(s.id), s.replayed});
                  },
-                 false});
+                 false, true});
         if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     }
     std::unique_lock lock(mutex);
@@ -104,7 +90,7 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     Result<core::TaskRow> found = Error{Errc::not_found, ""};
-    holder_.read_and_wait([&](core::Reader& reader) { found = reader.get(*parsed); });
+    holder_.read_here([&](core::Reader& reader) { found = reader.get(*parsed); });
     return found;
 }
 
@@ -114,14 +100,9 @@ Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Dur
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     auto ended = std::make_shared<std::promise<void>>();
     auto heard = ended->get_future();
-    std::promise<std::uint64_t> registered;
-    auto token = registered.get_future();
-    holder_.loop().post([&] {
-        registered.set_value(
-            holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); }));
-    });
-    const std::uint64_t watch = token.get();
-    const auto forget = [&] { holder_.loop().post([this, id = *parsed, watch] { holder_.engine().forget(id, watch); }); };
+    const std::uint64_t watch =
+        holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); });
+    const auto forget = [&] { holder_.engine().forget(*parsed, watch); };
     auto now = row(id);
     if (!now || is_answer(*now)) {
         forget();

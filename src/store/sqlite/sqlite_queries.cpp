@@ -60,9 +60,27 @@ TaskRow SqliteQueries::read_whole_row(Statement::Use& use) {
     ", case when task.state = 1 then (select max(no) from journal where task = task.id) end"
 constexpr int whole_columns = task_columns + lane_columns + 1;
 
+SqliteQueries::SqliteQueries(Connection& connection)
+    : connection_(connection),
+      find_(connection, "select id from task where public_id = ?1"),
+      get_(connection, PAWL_WHOLE_ROW
+           ", task.input from task join lane on lane.id = task.lane "
+           "where task.id = ?1"),
+      result_(connection, "select result from journal where task = ?1 and no = ?2"),
+      // Of a purged task some entries may still be there.
+      journal_(connection, "select " PAWL_JOURNAL_COLUMNS
+                           " from journal where task = ?1 and no > ?2 "
+                           "and exists (select 1 from task where id = ?1) order by no limit ?3"),
+      feed_(connection, "select " PAWL_JOURNAL_COLUMNS
+                        ", task.public_id from journal join task on task.id = journal.task "
+                        "where seq > ?1 order by seq limit ?2") {}
+
+void SqliteQueries::finalize() {
+    for (Statement* statement : {&find_, &get_, &result_, &journal_, &feed_}) statement->finalize();
+}
+
 std::string SqliteQueries::entry_result(TaskRef task, int no) {
-    Statement statement(connection_, "select result from journal where task = ?1 and no = ?2");
-    auto use = statement.use();
+    auto use = result_.use();
     return use.bind(task).bind(static_cast<std::int64_t>(no)).next() ? use.payload(0) : std::string();
 }
 
@@ -73,10 +91,7 @@ void SqliteQueries::add_payloads(TaskRow& row, Statement::Use& use, int input_co
 
 Result<TaskRow> SqliteQueries::get(TaskRef ref) {
     FreshStart fresh(connection_);
-    Statement statement(connection_, PAWL_WHOLE_ROW
-                        ", task.input from task join lane on lane.id = task.lane "
-                        "where task.id = ?1");
-    auto use = statement.use();
+    auto use = get_.use();
     if (!use.bind(ref).next()) {
         if (connection_.failure()) return *connection_.failure();
         return Error{Errc::not_found, "no such task in this store"};
@@ -90,8 +105,7 @@ Result<TaskRow> SqliteQueries::get(const TaskId& id) {
     TaskRef ref = 0;
     {
         FreshStart fresh(connection_);
-        Statement statement(connection_, "select id from task where public_id = ?1");
-        auto use = statement.use();
+        auto use = find_.use();
         if (use.bind(Bytes(id.bytes)).next()) ref = use.integer(0);
         if (connection_.failure()) return *connection_.failure();
     }
@@ -210,11 +224,7 @@ Result<std::vector<std::int64_t>> SqliteQueries::counts() {
 
 Result<std::vector<Entry>> SqliteQueries::journal(TaskRef task, int after_no, int entries_max) {
     FreshStart fresh(connection_);
-    // Of a purged task some entries may still be there.
-    Statement statement(connection_, "select " PAWL_JOURNAL_COLUMNS
-                                     " from journal where task = ?1 and no > ?2 "
-                                     "and exists (select 1 from task where id = ?1) order by no limit ?3");
-    auto use = statement.use();
+    auto use = journal_.use();
     use.bind(task).bind(static_cast<std::int64_t>(after_no)).bind(static_cast<std::int64_t>(entries_max));
     std::vector<Entry> found;
     std::size_t bytes = 0;
@@ -229,10 +239,7 @@ Result<std::vector<Entry>> SqliteQueries::journal(TaskRef task, int after_no, in
 
 Result<std::vector<std::pair<Entry, TaskId>>> SqliteQueries::feed(std::int64_t after_seq, int entries_max) {
     FreshStart fresh(connection_);
-    Statement statement(connection_, "select " PAWL_JOURNAL_COLUMNS
-                                     ", task.public_id from journal join task on task.id = journal.task "
-                                     "where seq > ?1 order by seq limit ?2");
-    auto use = statement.use();
+    auto use = feed_.use();
     use.bind(after_seq).bind(static_cast<std::int64_t>(entries_max));
     std::vector<std::pair<Entry, TaskId>> found;
     std::size_t bytes = 0;

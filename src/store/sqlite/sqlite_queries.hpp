@@ -29,7 +29,10 @@ private:
 
 class SqliteQueries {
 public:
-    explicit SqliteQueries(Connection& connection) : connection_(connection) {}
+    explicit SqliteQueries(Connection& connection);
+
+    /// Before the connection is closed.
+    void finalize();
 
     Result<core::TaskRow> get(const core::TaskId& id);
     Result<core::TaskRow> get(core::TaskRef ref);
@@ -48,6 +51,8 @@ private:
     std::string entry_result(core::TaskRef task, int no);
 
     Connection& connection_;
+    // What waiting clients and followers ask all the time is prepared once; the rest at each use.
+    Statement find_, get_, result_, journal_, feed_;
 };
 
 }  // namespace pawl::store

@@ -80,6 +80,7 @@ private:
 
 SqliteStore::~SqliteStore() {
     ledger_.reset();
+    queries_.finalize();
     tables_.finalize();
     begin_.finalize();
     commit_.finalize();
@@ -129,6 +130,7 @@ Result<void> SqliteStore::close() {
     commit_.use().run();
     if (connection_.failure()) return roll_back();
     is_broken_ = true;
+    queries_.finalize();
     tables_.finalize();
     begin_.finalize();
     commit_.finalize();
