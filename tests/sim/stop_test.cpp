@@ -3,20 +3,18 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <stdexcept>
 
 namespace pawl::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using core::EntryKind;
 using Verb = core::Operate::Verb;
 
 struct Outside {
     explicit Outside(SimWorld& w) : world(&w) {}
     SimWorld* world;
-    int begun = 0, happened = 0, checks = 0, running = 0, running_max = 0;
+    int begun = 0, happened = 0, checks = 0, running = 0;
     core::Micros length{0};
 };
 
@@ -27,34 +25,6 @@ std::int64_t pay(Outside* outside, const Attempt& attempt) {
     if (attempt.stop_requested()) throw retryable("stopped before the effect");
     outside->happened++;
     return 7;
-}
-
-Workflow<std::int64_t> pay_once(Context& ctx, std::int64_t, Outside* outside) {
-    co_return co_await ctx.step("pay", pay, outside).effect(Effect::once);
-}
-
-int count(const std::vector<core::Entry>& entries, EntryKind kind) {
-    return static_cast<int>(std::ranges::count(entries, kind, &core::Entry::kind));
-}
-
-TEST(Stop, AOnceStepThatHeededItIsNotUnknownAfterwards) {
-    SimWorld world;
-    Outside outside(world);
-    world.serve("pay", pay_once, &outside);
-    world.start();
-    outside.length = 1h;
-    const auto id = world.submit("pay", "1");
-    ASSERT_TRUE(world.run_until([&] { return outside.begun == 1; }));
-
-    world.stop();
-    outside.length = 0s;
-    world.start();
-    const auto row = world.run_to_end(id);
-
-    EXPECT_EQ(row.state, TaskState::completed) << row.error;
-    EXPECT_EQ(count(world.journal(id), EntryKind::step_lost), 1);
-    EXPECT_EQ(count(world.journal(id), EntryKind::step_unknown), 0);
-    EXPECT_EQ(outside.happened, 1);
 }
 
 // ---- checks ------------------------------------------------------------------------------------------------------
@@ -169,7 +139,7 @@ TEST(Stop, ADueTimerDoesNotSpinInATaskThatWaitsForItsPause) {
 
 std::int64_t ignore_stops(Outside* outside) {
     outside->begun++;
-    outside->running_max = std::max(outside->running_max, ++outside->running);
+    outside->running++;
     outside->world->process().pool().block(outside->length);
     outside->running--;
     return 7;
@@ -177,26 +147,6 @@ std::int64_t ignore_stops(Outside* outside) {
 
 Workflow<std::int64_t> deaf(Context& ctx, std::int64_t, Outside* outside) {
     co_return co_await ctx.step("deaf", ignore_stops, outside).timeout(2h);
-}
-
-TEST(FormerHold, ATaskClaimedAnewWaitsUntilNothingOfItRunsAnyMore) {
-    SimWorld world;
-    Outside outside(world);
-    world.serve("deaf", deaf, &outside);
-    world.start();
-    outside.length = 1h;
-    const auto id = world.submit("deaf", "1");
-    ASSERT_TRUE(world.run_until([&] { return outside.begun == 1; }));
-
-    world.disk->fail_next_apply(store::MemoryDisk::Fault::before);
-    world.process().batcher().kick();
-    world.advance(1min);
-    ASSERT_EQ(count(world.journal(id), EntryKind::claimed), 2);
-    const auto row = world.run_to_end(id);
-
-    EXPECT_EQ(row.state, TaskState::completed) << row.error;
-    EXPECT_EQ(outside.begun, 2);
-    EXPECT_EQ(outside.running_max, 1) << "two attempts of one step ran side by side";
 }
 
 TEST(FormerHold, AnEndDoesNotWaitForIt) {
@@ -216,25 +166,6 @@ TEST(FormerHold, AnEndDoesNotWaitForIt) {
 
     EXPECT_EQ(world.row(id).state, TaskState::cancelled);
     EXPECT_EQ(outside.running, 1) << "its function still runs";
-}
-
-// ---- attempts of unknown outcome ---------------------------------------------------------------------------------
-
-Workflow<std::int64_t> pay_again(Context& ctx, std::int64_t, Outside* outside) {
-    auto step = ctx.step("pay", break_off, outside).effect(Effect::once).on_unknown(OnUnknown::retry).attempts(3);
-    co_return co_await std::move(step);
-}
-
-TEST(UnknownOutcome, AttemptsThatEndWithoutAWordAreCounted) {
-    SimWorld world;
-    Outside outside(world);
-    world.serve("pay", pay_again, &outside);
-    world.start();
-
-    const auto row = world.run_to_end(world.submit("pay", "1"));
-
-    EXPECT_EQ(row.state, TaskState::failed);
-    EXPECT_EQ(outside.happened, 3);
 }
 
 }  // namespace
