@@ -14,18 +14,20 @@ Result<std::string> outcome_of(const core::TaskRow& row) {
     const std::string id = core::to_string(row.id);
     const std::string why = row.error.empty() ? "" : ": " + core::decode_failure(row.error).message;
     switch (row.state) {
-        case TaskState::completed: return row.output;
+        case TaskState::completed:
+            return row.output;
         case TaskState::failed:
             return Error{Errc::task_failed,
                          "task " + id + " failed (" + std::string(to_string(row.reason)) + ")" + why};
         case TaskState::cancelled:
-            return Error{Errc::task_cancelled, "task " + id + " was cancelled (" + std::string(to_string(row.reason)) + ")"};
+            return Error{Errc::task_cancelled,
+                         "task " + id + " was cancelled (" + std::string(to_string(row.reason)) + ")"};
         case TaskState::paused:
             return Error{Errc::task_paused, "task " + id + " is paused (" + std::string(to_string(row.reason)) + ")" +
                                                 why + "; it waits for a person: pawl why " + id};
         default:
-            return Error{Errc::timed_out, "task " + id + " is " + std::string(to_string(row.state)) +
-                                              " still; it goes on: wait again"};
+            return Error{Errc::timed_out,
+                         "task " + id + " is " + std::string(to_string(row.state)) + " still; it goes on: wait again"};
     }
 }
 
@@ -53,7 +55,8 @@ Result<core::Submit> WorkerBackend::make(std::string_view type, std::string inpu
     request.input = std::move(input);
     request.options = options;
     apply_defaults(request, registry_);
-    return core::make_submit(std::move(request), holder_.clock().wall(), {holder_.random().next(), holder_.random().next()});
+    return core::make_submit(std::move(request), holder_.clock().wall(),
+                             {holder_.random().next(), holder_.random().next()});
 }
 
 Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, std::string input,
@@ -69,7 +72,8 @@ Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, 
 std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::string_view type,
                                                                            std::vector<std::string> inputs,
                                                                            const SubmitOptions& options) {
-    std::vector<Result<Submitted>> results(inputs.size(), Error{Errc::bad_input, "a key cannot be shared by many tasks"});
+    std::vector<Result<Submitted>> results(inputs.size(),
+                                           Error{Errc::bad_input, "a key cannot be shared by many tasks"});
     if (!options.key().empty()) return results;
     std::mutex mutex;
     std::condition_variable all;
@@ -85,14 +89,14 @@ std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::
             settle(i, submit.error());
             continue;
         }
-        const bool taken = holder_.batcher().push_blocking(
-            Item{std::move(*submit),
-                 [&settle, i](core::Command&, Result<core::Answer> answer) {
-                     if (!answer) return settle(i, answer.error());
-                     const auto& s = std::get<core::Submitted>(*answer);
-                     settle(i, Submitted{core::to_string(s.id), s.replayed});
-                 },
-                 false, true});
+        const bool taken =
+            holder_.batcher().push_blocking(Item{std::move(*submit),
+                                                 [&settle, i](core::Command&, Result<core::Answer> answer) {
+                                                     if (!answer) return settle(i, answer.error());
+                                                     const auto& s = std::get<core::Submitted>(*answer);
+                                                     settle(i, Submitted{core::to_string(s.id), s.replayed});
+                                                 },
+                                                 false, true});
         if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     }
     std::unique_lock lock(mutex);
@@ -112,18 +116,21 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
 Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Duration> limit) {
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
-    auto ended = std::make_shared<std::promise<void>>();
+    using Output = std::optional<std::string>;
+    auto ended = std::make_shared<std::promise<Output>>();
     auto heard = ended->get_future();
-    const std::uint64_t watch =
-        holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); });
-    const auto forget = [&] { holder_.engine().forget(*parsed, watch); };
+    Waiters& waiters = holder_.engine().waiters();
+    const std::uint64_t token = waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
     auto now = row(id);
     if (!now || is_answer(*now)) {
-        forget();
+        waiters.forget(*parsed, token);
         return now ? outcome_of(*now) : Result<std::string>(now.error());
     }
-    if (!limit) heard.wait();
-    else if (heard.wait_for(*limit) == std::future_status::timeout) forget();
+    if (limit && heard.wait_for(*limit) == std::future_status::timeout) {
+        waiters.forget(*parsed, token);
+    } else if (Output output = heard.get()) {
+        return std::move(*output);
+    }
     auto last = row(id);
     if (!last) return last.error();
     return outcome_of(*last);
