@@ -1,6 +1,7 @@
 /// Everything a program needs.
 #pragma once
 
+#include <pawl/agent.hpp>
 #include <pawl/client.hpp>
 #include <pawl/json.hpp>
 #include <pawl/program.hpp>

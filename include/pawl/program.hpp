@@ -19,6 +19,8 @@
 
 namespace pawl {
 
+class Agent;
+
 namespace detail {
 struct RegisteredType;
 struct ProgramImpl;
@@ -65,6 +67,10 @@ public:
     Registration workflow(TaskType<In, R> type, Workflow<R> (*f)(Context&, In, D...), std::type_identity_t<D>... deps) {
         return workflow<R, In, D...>(type.name, f, deps...);
     }
+
+    /// Registers an agent (pawl/agent.hpp) as a type of its name. Throws std::invalid_argument for what it cannot be:
+    /// a malformed name, a tool's name used twice, a limit out of range, a limit of money without a price.
+    Registration agent(const Agent& agent);
 
     /// Pawl's command line; `argv[1]` is the verb. Returns the process's exit code (docs/reference/cli.md).
     int main(int argc, char** argv);

@@ -42,6 +42,7 @@ enum class Reason : std::uint8_t {
 std::string_view to_string(TaskState state);
 std::string_view to_string(Reason reason);
 std::optional<TaskState> task_state_from_string(std::string_view name);
+std::optional<Reason> reason_from_string(std::string_view name);
 
 constexpr bool is_final(TaskState s) {
     return s == TaskState::completed || s == TaskState::failed || s == TaskState::cancelled;
@@ -117,8 +118,12 @@ struct Answer {
     int model_calls = 0;
     int tool_calls = 0;
     std::int64_t tokens = 0;
+    std::int64_t cost_uusd = 0;  ///< millionths of a dollar; 0 when the model's price is not known
 };
-BOOST_DESCRIBE_STRUCT(Answer, (), (text, model_calls, tool_calls, tokens))
+BOOST_DESCRIBE_STRUCT(Answer, (), (text, model_calls, tool_calls, tokens, cost_uusd))
+
+/// What becomes of a task whose budget is spent; its reason is `budget` either way.
+enum class OnBreach : std::uint8_t { pause, fail };
 
 /// An agent is a task type like any other: submit it, or make it a child.
 using AgentType = TaskType<Prompt, Answer>;

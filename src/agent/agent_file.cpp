@@ -6,6 +6,7 @@
 
 #include <toml++/toml.h>
 
+#include <cmath>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -27,7 +28,9 @@ public:
             if (std::ranges::find(known, key.str()) != known.end()) continue;
             const std::string name(key.str());
             if (name == "api_key" || name == "apikey" || name == "key" || name == "token" || name == "secret")
-                refuse(node, "a literal key in an agent file is refused; name its variable: api_key_env = \"OPENAI_API_KEY\"");
+                refuse(
+                    node,
+                    "a literal key in an agent file is refused; name its variable: api_key_env = \"OPENAI_API_KEY\"");
             const auto near = core::closest(name, known);
             refuse(node, "unknown key " + core::shown(where_ + name) + (near ? "; did you mean " + *near + "?" : ""));
         }
@@ -45,7 +48,8 @@ public:
         const auto* node = find(key);
         if (!node) return;
         const auto value = node->value_exact<std::int64_t>();
-        if (!value || *value < 0 || *value > 1'000'000'000'000) refuse(*node, where_ + key + ": expected a whole number that is not negative");
+        if (!value || *value < 0 || *value > 1'000'000'000'000)
+            refuse(*node, where_ + key + ": expected a whole number that is not negative");
         if constexpr (std::is_same_v<T, int> || std::is_same_v<T, std::optional<int>>) {
             if (*value > 1'000'000'000) refuse(*node, where_ + key + ": is too large");
             into = static_cast<int>(*value);
@@ -57,9 +61,20 @@ public:
     void length(const char* key, T& into_ms) const {
         const auto* node = find(key);
         if (!node) return;
+        if (!node->is_string()) refuse(*node, where_ + key + ": expected a length such as \"30s\" or \"5min\"");
         const auto length = core::parse_duration(as_text(*node, key));
         if (!length) refuse(*node, where_ + key + ": " + length.error().message);
         into_ms = length->count() / 1'000;
+    }
+    /// Dollars, kept as millionths.
+    template <class T>
+    void money(const char* key, T& into_uusd) const {
+        const auto* node = find(key);
+        if (!node) return;
+        const auto dollars = node->value<double>();
+        if (!node->is_number() || !dollars || !(*dollars >= 0 && *dollars <= 1'000'000))
+            refuse(*node, where_ + key + ": expected dollars, 0 to 1000000");
+        into_uusd = static_cast<std::int64_t>(std::llround(*dollars * 1e6));
     }
     void flag(const char* key, bool& into) const {
         const auto* node = find(key);
@@ -71,7 +86,8 @@ public:
     void texts(const char* key, std::vector<std::string>& into) const {
         const auto* node = find(key);
         if (!node) return;
-        if (!node->is_array()) refuse(*node, where_ + key + ": expected a list of strings: [\"program\", \"argument\"]");
+        if (!node->is_array())
+            refuse(*node, where_ + key + ": expected a list of strings: [\"program\", \"argument\"]");
         for (const auto& item : *node->as_array()) into.push_back(as_text(item, key));
     }
     void text_map(const char* key, std::map<std::string, std::string>& into) const {
@@ -100,8 +116,9 @@ private:
         if (!value) refuse(node, where_ + key + ": expected a string");
         static const std::regex secret("(^|[^A-Za-z0-9])(sk|pk|rk)-[A-Za-z0-9_-]{16,}");
         if (std::regex_search(*value, secret))
-            refuse(node, where_ + key + ": looks like an API key; an agent file is recorded with each task, so keys come "
-                                        "from the environment only (api_key_env)");
+            refuse(node, where_ + key +
+                             ": looks like an API key; an agent file is recorded with each task, so keys come "
+                             "from the environment only (api_key_env)");
         return *value;
     }
 
@@ -110,8 +127,9 @@ private:
 };
 
 ToolDefinition read_tool(const toml::table& table, const std::string& file) {
-    const Reader in(table, file, "tool.", {"name", "description", "command", "parameters", "effect", "timeout", "check",
-                                           "on_unknown", "policy", "env", "cwd"});
+    const Reader in(table, file, "tool.",
+                    {"name", "description", "command", "parameters", "effect", "timeout", "check", "on_unknown",
+                     "policy", "env", "cwd"});
     ToolDefinition tool;
     in.text("name", tool.name);
     in.text("description", tool.description);
@@ -132,20 +150,35 @@ ToolDefinition read_tool(const toml::table& table, const std::string& file) {
 }
 
 AgentLimits read_limits(const toml::table& table, const std::string& file) {
-    const Reader in(table, file, "limits.", {"turns", "model_calls", "tool_calls", "tokens", "active_time", "deadline"});
+    const Reader in(
+        table, file, "limits.",
+        {"turns", "model_calls", "tool_calls", "tokens", "cost_usd", "active_time", "deadline", "on_breach"});
     AgentLimits limits;
     in.number("turns", limits.turns);
     in.number("model_calls", limits.model_calls);
     in.number("tool_calls", limits.tool_calls);
     in.number("tokens", limits.tokens);
+    in.money("cost_usd", limits.cost_uusd);
+    in.text("on_breach", limits.on_breach);
     in.length("active_time", limits.active_ms);
     in.length("deadline", limits.deadline_ms);
     return limits;
 }
 
+ModelPrice read_price(const toml::table& table, const std::string& file) {
+    const Reader in(table, file, "price.", {"input", "cached", "output"});
+    ModelPrice price;
+    in.money("input", price.input_uusd);
+    price.cached_uusd = price.input_uusd;  // no discount, unless one is stated
+    in.money("cached", price.cached_uusd);
+    in.money("output", price.output_uusd);
+    return price;
+}
+
 AgentDefinition read_definition(const toml::table& root, const std::string& file) {
-    const Reader in(root, file, "", {"name", "model", "instructions", "endpoint", "api_key_env", "parallel_tool_calls",
-                                     "model_timeout", "limits", "tool"});
+    const Reader in(root, file, "",
+                    {"name", "model", "instructions", "endpoint", "api_key_env", "parallel_tool_calls", "model_timeout",
+                     "price", "limits", "tool"});
     AgentDefinition definition;
     in.text("name", definition.name);
     in.text("model", definition.model);
@@ -154,6 +187,7 @@ AgentDefinition read_definition(const toml::table& root, const std::string& file
     in.text("api_key_env", definition.api_key_env);
     in.flag("parallel_tool_calls", definition.parallel_tool_calls);
     in.length("model_timeout", definition.model_timeout_ms);
+    if (const auto* price = in.table("price")) definition.price = read_price(*price, file);
     if (const auto* limits = in.table("limits")) definition.limits = read_limits(*limits, file);
     if (const auto* tools = in.tables("tool"))
         for (const auto& item : *tools) definition.tools.push_back(read_tool(*item.as_table(), file));
@@ -166,21 +200,23 @@ Result<AgentDefinition> parse_agent_file(std::string_view text, const std::strin
     try {
         const toml::table root = toml::parse(text);
         AgentDefinition definition = read_definition(root, name);
-        if (auto ok = check_definition(definition); !ok) return Error{Errc::bad_input, name + ": " + ok.error().message};
+        auto ok = check_definition(definition);
+        if (ok) ok = complete_definition(definition);
+        if (!ok) return Error{Errc::bad_input, name + ": " + ok.error().message};
         return definition;
     } catch (const toml::parse_error& e) {
-        return Error{Errc::bad_input, name + ":" + std::to_string(e.source().begin.line) + ": not TOML: " +
-                                          std::string(e.description())};
-    } catch (const Refused& refused) {
-        return refused.error;
-    } catch (const JsonError& e) {
+        return Error{Errc::bad_input, name + ":" + std::to_string(e.source().begin.line) +
+                                          ": not TOML: " + std::string(e.description())};
+    } catch (const Refused& refused) { return refused.error; } catch (const JsonError& e) {
         return Error{Errc::bad_input, name + ": parameters cannot be JSON: " + e.what()};
     }
 }
 
 Result<AgentDefinition> read_agent_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in) return Error{Errc::not_found, "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
+    if (!in)
+        return Error{Errc::not_found,
+                     "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
     constexpr std::size_t bytes_max = 1 << 20;
     std::string text(bytes_max + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));

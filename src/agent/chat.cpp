@@ -132,7 +132,8 @@ void mend_ids(std::vector<ToolCall>& calls) {
 }
 
 Error unreadable(const std::string& what, std::string_view body) {
-    return {Errc::bad_input, "the model endpoint's answer is not a chat completion (" + what + "): " + core::shown(body, 120)};
+    return {Errc::bad_input,
+            "the model endpoint's answer is not a chat completion (" + what + "): " + core::shown(body, 120)};
 }
 
 Result<bj::value> parse_body(std::string_view body) {
@@ -173,7 +174,11 @@ std::optional<core::Micros> reset_length(std::string_view text) {
         if (error != std::errc{}) return std::nullopt;
         text.remove_prefix(static_cast<std::size_t>(end - text.data()));
         const bool ms = text.starts_with("ms");
-        const double unit = ms ? 0.001 : text.starts_with("s") ? 1 : text.starts_with("m") ? 60 : text.starts_with("h") ? 3600 : 0;
+        const double unit = ms                      ? 0.001
+                            : text.starts_with("s") ? 1
+                            : text.starts_with("m") ? 60
+                            : text.starts_with("h") ? 3600
+                                                    : 0;
         if (unit == 0) return std::nullopt;
         text.remove_prefix(ms ? 2 : 1);
         seconds += value * unit;
@@ -223,7 +228,8 @@ Result<ChatAnswer> parse_chat_answer(std::string_view body) {
             const bj::object* call = item.if_object();
             const bj::object* function = call ? object_at(*call, "function") : nullptr;
             if (!function) return unreadable("a tool call without a function", body);
-            chat.message.tool_calls.push_back({text_at(*call, "id"), text_at(*function, "name"), text_at(*function, "arguments")});
+            chat.message.tool_calls.push_back(
+                {text_at(*call, "id"), text_at(*function, "name"), text_at(*function, "arguments")});
         }
         mend_ids(chat.message.tool_calls);
     }
@@ -278,9 +284,9 @@ ChatFailure classify(const core::NetError& error) {
     const bool final = error.kind == Kind::bad_url || error.kind == Kind::too_large;
     ChatFailure failure;
     failure.failure.cls = final ? ErrorClass::final : ErrorClass::retryable;
-    failure.failure.code = error.kind == Kind::connect   ? Errc::unreachable
-                           : error.kind == Kind::timeout ? Errc::timed_out
-                           : error.kind == Kind::bad_url ? Errc::bad_input
+    failure.failure.code = error.kind == Kind::connect     ? Errc::unreachable
+                           : error.kind == Kind::timeout   ? Errc::timed_out
+                           : error.kind == Kind::bad_url   ? Errc::bad_input
                            : error.kind == Kind::too_large ? Errc::too_large
                                                            : Errc::step_failed;
     failure.failure.message = "the model endpoint gave no answer: " + error.message;
@@ -288,8 +294,10 @@ ChatFailure classify(const core::NetError& error) {
 }
 
 std::string without_secret(std::string text, std::string_view secret) {
-    if (secret.empty()) return text;
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) text.replace(at, secret.size(), "***");
+    constexpr std::size_t secret_bytes_min = 8;  // shorter ones are words for "no key": masking them would garble texts
+    if (secret.size() < secret_bytes_min) return text;
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
+        text.replace(at, secret.size(), "***");
     return text;
 }
 

@@ -33,11 +33,6 @@ struct Message {
 };
 BOOST_DESCRIBE_STRUCT(Message, (), (role, content, tool_calls, tool_call_id))
 
-struct Usage {
-    std::int64_t prompt_tokens = 0, completion_tokens = 0, total_tokens = 0, cached_tokens = 0, reasoning_tokens = 0;
-};
-BOOST_DESCRIBE_STRUCT(Usage, (), (prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens))
-
 /// A model's answer.
 struct ChatAnswer {
     Message message;
@@ -68,7 +63,7 @@ ChatFailure classify(const core::NetError& error);
 /// x-ratelimit-reset-requests and -tokens.
 std::optional<core::Micros> retry_after(const core::HttpResponse& response, core::WallInstant now);
 
-/// `text` with every occurrence of `secret` masked; unchanged when the secret is empty.
+/// `text` with every occurrence of `secret` masked; unchanged when the secret has fewer than 8 bytes.
 std::string without_secret(std::string text, std::string_view secret);
 
 }  // namespace pawl::agent

@@ -1,6 +1,6 @@
 #include "agent/definition.hpp"
 
-#include "core/limits.hpp"
+#include "agent/schema_check.hpp"
 #include "core/shown.hpp"
 #include "core/validate.hpp"
 
@@ -30,19 +30,27 @@ bool one_of(std::string_view value, std::initializer_list<std::string_view> allo
 
 Result<void> check_tool(const ToolDefinition& tool) {
     const std::string where = "tool " + core::shown(tool.name);
-    if (!is_tool_name(tool.name))
-        return bad(where, "a tool's name has 1 to 64 letters, digits, '_' or '-'");
+    if (!is_tool_name(tool.name)) return bad(where, "a tool's name has 1 to 64 letters, digits, '_' or '-'");
     if (tool.description.empty()) return bad(where, "description is missing: the model chooses by it");
-    if (tool.kind == "command" && tool.command.empty()) return bad(where, "command is missing: [\"program\", \"argument\"]");
+    if (tool.kind == "command" && tool.command.empty())
+        return bad(where, "command is missing: [\"program\", \"argument\"]");
     if (!one_of(tool.kind, {"command", "function"})) return bad(where, "kind must be command or function");
-    if (!one_of(tool.effect, {"read", "idempotent", "once"})) return bad(where, "effect must be read, idempotent or once");
-    if (tool.policy == "ask") return bad(where, "policy = \"ask\" (a person approves each call) is not supported yet; use allow or deny");
+    if (!one_of(tool.effect, {"read", "idempotent", "once"}))
+        return bad(where, "effect must be read, idempotent or once");
+    if (tool.policy == "ask")
+        return bad(where, "policy = \"ask\" (a person approves each call) is not supported yet; use allow or deny");
     if (!one_of(tool.policy, {"allow", "deny"})) return bad(where, "policy must be allow or deny");
     if (!one_of(tool.on_unknown, {"", "verify", "report", "pause", "retry", "fail"}))
         return bad(where, "on_unknown must be verify, report, pause, retry or fail");
-    if (tool.on_unknown == "verify" && tool.check.empty()) return bad(where, "on_unknown = \"verify\" needs a check = [...]");
+    if (tool.on_unknown == "verify" && tool.kind == "command" && tool.check.empty())
+        return bad(where, "on_unknown = \"verify\" needs a check = [...]");
     if (tool.timeout_ms < 1) return bad(where, "timeout must be longer than 0");
     return {};
+}
+
+bool is_price(const ModelPrice& price) {
+    const auto in_range = [](std::int64_t uusd) { return uusd >= 0 && uusd <= 1'000'000'000; };
+    return in_range(price.input_uusd) && in_range(price.cached_uusd) && in_range(price.output_uusd);
 }
 
 template <class T>
@@ -64,13 +72,31 @@ Result<void> check_definition(const AgentDefinition& d) {
         if (auto ok = check_tool(tool); !ok) return ok;
         if (!names.insert(tool.name).second) return bad("tool " + core::shown(tool.name), "the name is used twice");
     }
-    if (d.limits.turns < 1 || d.limits.turns > 1'000) return bad("limits.turns", std::to_string(d.limits.turns) + " is outside 1 to 1000");
+    if (d.limits.turns < 1 || d.limits.turns > 1'000)
+        return bad("limits.turns", std::to_string(d.limits.turns) + " is outside 1 to 1000");
     if (auto ok = check_positive("model_calls", d.limits.model_calls); !ok) return ok;
     if (auto ok = check_positive("tool_calls", d.limits.tool_calls); !ok) return ok;
     if (auto ok = check_positive("tokens", d.limits.tokens); !ok) return ok;
+    if (auto ok = check_positive("cost_usd", d.limits.cost_uusd); !ok) return ok;
+    if (!one_of(d.limits.on_breach, {"pause", "fail"})) return bad("limits.on_breach", "must be pause or fail");
+    if (d.price && !is_price(*d.price)) return bad("price", "a million tokens cost between 0 and 1000 dollars");
+    if (d.model_timeout_ms < 1) return bad("model_timeout", "must be longer than 0");
     if (auto ok = check_positive("deadline", d.limits.deadline_ms); !ok) return ok;
     return check_positive("active_time", std::optional(d.limits.active_ms));
 }
+
+Result<void> complete_definition(AgentDefinition& d) {
+    for (const ToolDefinition& tool : d.tools)
+        if (auto ok = check_schema(tool); !ok) return ok;
+    if (!d.price) d.price = list_price(d.model);
+    if (d.limits.cost_uusd && !d.price)
+        return bad("limits.cost_usd", "no price is known for the model " + core::shown(d.model) +
+                                          "; state it in dollars for a million tokens: price = { input = 0.25, "
+                                          "cached = 0.025, output = 2.0 }");
+    return {};
+}
+
+OnBreach on_breach(const AgentLimits& limits) { return limits.on_breach == "fail" ? OnBreach::fail : OnBreach::pause; }
 
 std::string encode(const AgentDefinition& definition) { return to_json(definition); }
 

@@ -22,11 +22,13 @@ std::string pointer_of(const std::string& context) {
 Result<void> load(const ToolDefinition& tool, valijson::Schema& schema) {
     try {
         const boost::json::value text = boost::json::parse(tool.parameters.text);
+        if (!text.is_object()) throw std::runtime_error("it must be an object such as { type = \"object\" }");
         valijson::SchemaParser parser;
         parser.populateSchema(valijson::adapters::BoostJsonAdapter(text), schema);
         return {};
     } catch (const std::exception& e) {
-        return Error{Errc::bad_input, "tool " + tool.name + ": parameters is not a JSON Schema that can be used: " + e.what()};
+        return Error{Errc::bad_input,
+                     "tool " + tool.name + ": parameters is not a JSON Schema that can be used: " + e.what()};
     }
 }
 

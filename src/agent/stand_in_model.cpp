@@ -216,7 +216,7 @@ private:
         switch (kind) {
             case ModelFault::rate_limited:
                 response = api_error(429, "slow down", "rate_limit_error", "rate_limit_exceeded");
-                response.headers = {{"Retry-After", "0"}};
+                response.headers = {{"Retry-After", "20"}};
                 break;
             case ModelFault::broken:
                 response = api_error(500, "the model fell over", "server_error", "internal");

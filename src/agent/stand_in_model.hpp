@@ -34,7 +34,7 @@ ModelScript script_of(std::vector<ScriptedTurn> turns);
 
 /// How the endpoint misbehaves.
 enum class ModelFault : std::uint8_t {
-    rate_limited,  ///< 429 with Retry-After: 0
+    rate_limited,  ///< 429 with Retry-After: 20
     broken,        ///< 500
     unauthorized,  ///< 401 that quotes the key it got
     quota,         ///< 429 insufficient_quota

@@ -75,6 +75,11 @@ std::string signature(const std::string& file, const std::string& socket) {
 
 }  // namespace
 
+std::string wait_seconds(core::Micros length) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(length).count();
+    return std::to_string(ms / 1'000) + "." + std::to_string(1'000 + ms % 1'000).substr(1);
+}
+
 struct Connection::Direct {
     Direct(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader, Access access_,
            const std::string& file, Defaults defaults)

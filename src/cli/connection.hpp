@@ -19,6 +19,9 @@ enum class Access {
     create,  ///< takes the lock and makes the file when there is none
 };
 
+/// The `wait` of a question that the server may hold: seconds, rounded up to a millisecond.
+std::string wait_seconds(core::Micros length);
+
 class Connection {
 public:
     /// What a program's registration adds to a submit when no process holds the file (server/port.hpp).

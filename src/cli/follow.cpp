@@ -19,9 +19,7 @@ core::Micros Follow::left() const {
 }
 
 Result<server::Response> Follow::ask(server::Request request) {
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left()).count();
-    std::string seconds = std::to_string(ms / 1'000) + "." + std::to_string(1'000 + ms % 1'000).substr(1);
-    request.query.emplace_back("wait", std::move(seconds));
+    request.query.emplace_back("wait", wait_seconds(left()));
     return console_.ask(Access::read, request);
 }
 

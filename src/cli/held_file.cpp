@@ -19,6 +19,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
+int number_from(const char* variable) {
+    const char* text = std::getenv(variable);
+    return text ? std::atoi(text) : 0;
+}
+
 // The lock is asked for again and again: its holder may be a verb that is done in a moment.
 Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const core::Clock& clock,
                                                 const std::string& program, core::Micros lock_wait) {
@@ -27,8 +32,9 @@ Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const c
     for (core::Micros waited{0};; waited += 50ms) {
         auto store = store::open_sqlite(file, clock, options);
         // For the demonstration and the crash tests: die at an exact entry of the first task's journal.
-        if (const char* entry = std::getenv("PAWL_CRASH_AFTER_ENTRY"); store && entry && *entry)
-            return crash_after_entry(std::move(*store), std::atoi(entry));
+        if (const int entry = number_from("PAWL_CRASH_AFTER_ENTRY"); store && entry > 0)
+            return crash_after_entry(std::move(*store), entry,
+                                     std::chrono::milliseconds(number_from("PAWL_CRASH_INTO_EFFECT_MS")));
         if (store || store.error().code != Errc::store_locked || waited >= lock_wait) return store;
         std::this_thread::sleep_for(50ms);
     }

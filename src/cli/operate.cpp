@@ -9,15 +9,12 @@
 #include <unistd.h>
 
 namespace pawl::cli {
-namespace {
 
 std::string new_request_id() {
     runtime::MachineRandom random;
     const std::uint64_t bits[2] = {random.next(), random.next()};
     return core::to_hex(std::string_view(reinterpret_cast<const char*>(bits), sizeof bits));
 }
-
-}  // namespace
 
 std::string operator_name() {
     const passwd* user = ::getpwuid(::getuid());

@@ -17,4 +17,7 @@ int operate(Console& console, const std::string& verb, const std::string& task, 
 /// "ann@host": who the journal names as the operator.
 std::string operator_name();
 
+/// Random, 32 hex digits.
+std::string new_request_id();
+
 }  // namespace pawl::cli

@@ -1,9 +1,11 @@
 // The library's Program, and what a program is made of.
 #include "cli/program.hpp"
 
+#include "agent/program_agent.hpp"
 #include "core/assert.hpp"
 #include "core/validate.hpp"
 
+#include <pawl/agent.hpp>
 #include <pawl/program.hpp>
 #include <pawl/version.hpp>
 
@@ -22,6 +24,12 @@ Registration Program::add(std::string_view name, std::string schema, Run run) {
     type.input_schema = std::move(schema);
     type.run = std::move(run);
     return Registration(type);
+}
+
+Registration Program::agent(const Agent& agent) {
+    auto type = agent::add_program_agent(impl_->registry, agent.parts());
+    if (!type) throw std::invalid_argument("agent " + agent.parts().name + ": " + type.error().message);
+    return Registration(**type);
 }
 
 Registration& Registration::queue(std::string_view name) {

@@ -38,7 +38,7 @@ enum class EntryKind : std::uint8_t {
     // Steps. `path` is the step's identity: scope path, name and occurrence.
     step_started = 40,  ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
     step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
-    step_lost = 42,            ///< a started attempt was cut by a crash; burns no attempt; number: attempt
+    step_lost = 42,            ///< a started attempt was cut by a crash or a drain; burns none; number: attempt
     step_completed = 43,       ///< observed. number: attempt; result
     step_failed = 44,          ///< observed. number: attempts; error
     step_unknown = 45,         ///< a `once` step ended without a known answer; number: attempt; error

@@ -102,6 +102,14 @@ std::optional<TaskState> task_state_from_string(std::string_view name) {
     return std::nullopt;
 }
 
+std::optional<Reason> reason_from_string(std::string_view name) {
+    for (int i = 0; i <= static_cast<int>(Reason::killed); ++i) {
+        const auto reason = static_cast<Reason>(i);
+        if (to_string(reason) == name) return reason;
+    }
+    return std::nullopt;
+}
+
 std::string_view to_string(Reason reason) {
     switch (reason) {
         case Reason::none:

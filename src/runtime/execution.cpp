@@ -41,6 +41,7 @@ void Execution::former_is_gone() {
 
 void Execution::begin() {
     waits_ = false;
+    replaying_ = known_no_ < row_.claimed_no;  // not when fresh: what the code logs first is news
     root_.emplace(type_.run(context_, std::move(row_.input)));
     root_->bind(root_scope_);
     root_->handle().promise().listener = this;
@@ -373,11 +374,9 @@ void Execution::finish() {
         return send_record(core::Pause{Reason::diverged, *diverged_});
     }
     if (!root_done_)
-        return send_record(core::Fail{Reason::budget,
-                                      {ErrorClass::final, Errc::task_failed,
-                                       "the task has been running for its whole active time of " +
-                                           std::to_string(active_limit_->count() / 1'000'000) + " s"},
-                                      {}});
+        return send_record(breach({"the task has been running for its whole active time of " +
+                                       std::to_string(active_limit_->count() / 1'000'000) + " s",
+                                   on_active_breach_}));
     send_record(outcome_of_code());
 }
 
@@ -391,14 +390,17 @@ void Execution::arm_active_time() {
     });
 }
 
+// Paused, it keeps everything that was paid for, and a person decides (docs/dev/decisions/).
+core::Transition Execution::breach(const BudgetSpent& spent) {
+    if (spent.on_breach == OnBreach::pause) return core::Pause{Reason::budget, spent.what()};
+    return core::Fail{Reason::budget, {ErrorClass::final, Errc::task_failed, spent.what()}, {}};
+}
+
 core::Transition Execution::outcome_of_code() {
     core::Fail fail;
     try {
         return core::Complete{root_->await_resume()};
-    } catch (const BudgetSpent& e) {
-        fail.reason = Reason::budget;
-        fail.failure = {ErrorClass::final, Errc::task_failed, e.what()};
-    } catch (const StepFailed& e) {
+    } catch (const BudgetSpent& e) { return breach(e); } catch (const StepFailed& e) {
         fail.failure = {e.cls, e.code, e.what()};
         fail.path = e.path();
     } catch (const StepError& e) { fail.failure = {e.cls, Errc::task_failed, e.what()}; } catch (const Exception& e) {

@@ -30,10 +30,11 @@ class Engine;
 
 namespace pawl::detail {
 
-/// Thrown by a built-in workflow when a budget of its task is used up: the task fails with reason `budget`.
+/// Thrown by a built-in workflow when a budget of its task is used up.
 class BudgetSpent : public std::runtime_error {
 public:
-    using std::runtime_error::runtime_error;
+    BudgetSpent(const std::string& text, OnBreach b) : std::runtime_error(text), on_breach(b) {}
+    OnBreach on_breach;
 };
 
 class Execution final : public DoneListener {
@@ -77,8 +78,11 @@ public:
     TimePoint observed_time() const;
     std::uint64_t random();
     void log(std::string_view text) const;
-    /// Ends the task as failed(budget) once it has been running for longer than this, over all its claims.
-    void limit_active_time(core::Micros limit) { active_limit_ = limit; }
+    /// A budget like any other: the time that the task has been running, over all its claims.
+    void limit_active_time(core::Micros limit, OnBreach on_breach) {
+        active_limit_ = limit;
+        on_active_breach_ = on_breach;
+    }
 
     std::uint64_t serial() const { return serial_; }
     const core::TaskRow& row() const { return row_; }
@@ -148,6 +152,7 @@ private:
     core::Park park() const;
     void finish();
     core::Transition outcome_of_code();
+    static core::Transition breach(const BudgetSpent& spent);
     void arm_wake();
     void arm_active_time();
 
@@ -191,10 +196,10 @@ private:
     core::TaskRow row_;
     std::string definition_;
     std::vector<std::pair<int, int>> voided_;
-    std::map<std::string, std::string> salvaged_;       // results inside a void range, by path
+    std::map<std::string, std::string> salvaged_;        // results inside a void range, by path
     std::map<std::string, OpState> voided_steps_;        // what one says about effects of steps not yet awaited
     std::map<std::string, ErrorClass> voided_failures_;  // of the newest failure inside one, by path
-    std::map<std::string, int> generations_;            // by path; raised by a retry after a known failure
+    std::map<std::string, int> generations_;             // by path; raised by a retry after a known failure
 
     Phase phase_ = Phase::loading;
     bool waits_ = false;
@@ -224,6 +229,7 @@ private:
     core::Instant observed_at_{};
     std::uint64_t randoms_ = 0;
     std::optional<core::Micros> active_limit_;
+    OnBreach on_active_breach_ = OnBreach::pause;
     bool active_spent_ = false;
     runtime::TimerToken wake_timer_ = 0, stop_timer_ = 0, active_timer_ = 0;
 };

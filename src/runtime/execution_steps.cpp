@@ -69,6 +69,13 @@ void Execution::start_attempt(OpBase& op) {
         return draft(EntryKind::step_failed, op, 0, {},
                      core::encode_failure({ErrorClass::final, Errc::bad_input, ok.error().message}));
     }
+    if (core::attempts_allowed(policy_of(op), row_.max_attempts) == 0 && !row_.deadline && !op.options.total) {
+        op.state.phase = Op::recording;
+        return draft(EntryKind::step_failed, op, 0, {},
+                     core::encode_failure({ErrorClass::final, Errc::bad_input,
+                                           "retry.attempts is 0 (no limit), and nothing would ever end the step: give "
+                                           "its task a deadline, or the step a total time"}));
+    }
     if (const auto left = time_left(op); left && *left <= Micros{0} && op.options.total) {
         op.state.phase = Op::recording;
         return draft(EntryKind::step_failed, op, op.state.attempts, {},
@@ -148,7 +155,13 @@ void Execution::launch(OpBase& op, bool checking) {
                 on_function_end(running, std::move(ended));
             });
         });
-        op.start_async(running->attempt, *running->async);
+        try {
+            op.start_async(running->attempt, *running->async);
+        } catch (...) {  // the function ended before it was a coroutine
+            engine_.loop().post([this, running, error = std::current_exception()] {
+                on_function_end(running, Ended{{}, true, true, error});
+            });
+        }
         return;
     }
     engine_.pool().run([this, running, checking] {
@@ -244,7 +257,9 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     const bool ending = ending_ != core::Ending::none;
     // Stopped from here, not by itself: what did not end well is no failure of the step.
     if (stopped && known && !ending && !op.state.abandoned && engine_.draining()) {
-        op.state.phase = Op::fresh;
+        op.state.phase = op.state.intent_open ? Op::recording : Op::fresh;
+        // Without this word the successor would find an intent and take the outcome for unknown.
+        if (op.state.intent_open) draft(EntryKind::step_lost, op, number);
         return;
     }
     if (op.state.abandoned && known) return cancel_op(op);
@@ -289,7 +304,8 @@ void Execution::again_or_fail(OpBase& op, core::Failure failure, std::optional<M
         pause_text_ = "step " + op.path + ": " + failure.message + " (" + decision.text + ")";
         return draft(EntryKind::step_attempt_failed, op, facts.number, {}, core::encode_failure(failure));
     }
-    if (!decision.text.empty()) failure.message += " (" + decision.text + ")";
+    // A final error speaks for itself; of the others it must be told why they were not repeated.
+    if (decision.why != core::RetryDecision::Why::final) failure.message += " (" + decision.text + ")";
     draft(EntryKind::step_failed, op, facts.number, {}, core::encode_failure(failure));
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/worker_backend.hpp"
 
 #include "core/validate.hpp"
+#include "runtime/wait_answer.hpp"
 
 #include <future>
 #include <mutex>
@@ -9,26 +10,9 @@ namespace pawl::runtime {
 
 namespace {
 
-// How a task ended, for who waits for its result.
 Result<std::string> outcome_of(const core::TaskRow& row) {
-    const std::string id = core::to_string(row.id);
-    const std::string why = row.error.empty() ? "" : ": " + core::decode_failure(row.error).message;
-    switch (row.state) {
-        case TaskState::completed:
-            return row.output;
-        case TaskState::failed:
-            return Error{Errc::task_failed,
-                         "task " + id + " failed (" + std::string(to_string(row.reason)) + ")" + why};
-        case TaskState::cancelled:
-            return Error{Errc::task_cancelled,
-                         "task " + id + " was cancelled (" + std::string(to_string(row.reason)) + ")"};
-        case TaskState::paused:
-            return Error{Errc::task_paused, "task " + id + " is paused (" + std::string(to_string(row.reason)) + ")" +
-                                                why + "; it waits for a person: pawl why " + id};
-        default:
-            return Error{Errc::timed_out,
-                         "task " + id + " is " + std::string(to_string(row.state)) + " still; it goes on: wait again"};
-    }
+    return wait_answer(core::to_string(row.id), {row.state, row.reason}, row.output,
+                       row.error.empty() ? "" : core::decode_failure(row.error).message);
 }
 
 bool is_answer(const core::TaskRow& row) { return is_final(row.state) || row.state == TaskState::paused; }
@@ -55,8 +39,7 @@ Result<core::Submit> WorkerBackend::make(std::string_view type, std::string inpu
     request.input = std::move(input);
     request.options = options;
     apply_defaults(request, registry_);
-    return core::make_submit(std::move(request), holder_.clock().wall(),
-                             {holder_.random().next(), holder_.random().next()});
+    return core::make_submit(std::move(request), holder_.clock().wall(), {holder_.random().next(), holder_.random().next()});
 }
 
 Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, std::string input,
@@ -72,8 +55,7 @@ Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, 
 std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::string_view type,
                                                                            std::vector<std::string> inputs,
                                                                            const SubmitOptions& options) {
-    std::vector<Result<Submitted>> results(inputs.size(),
-                                           Error{Errc::bad_input, "a key cannot be shared by many tasks"});
+    std::vector<Result<Submitted>> results(inputs.size(), Error{Errc::bad_input, "a key cannot be shared by many tasks"});
     if (!options.key().empty()) return results;
     std::mutex mutex;
     std::condition_variable all;
@@ -89,14 +71,14 @@ std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::
             settle(i, submit.error());
             continue;
         }
-        const bool taken =
-            holder_.batcher().push_blocking(Item{std::move(*submit),
-                                                 [&settle, i](core::Command&, Result<core::Answer> answer) {
-                                                     if (!answer) return settle(i, answer.error());
-                                                     const auto& s = std::get<core::Submitted>(*answer);
-                                                     settle(i, Submitted{core::to_string(s.id), s.replayed});
-                                                 },
-                                                 false, true});
+        const bool taken = holder_.batcher().push_blocking(
+            Item{std::move(*submit),
+                 [&settle, i](core::Command&, Result<core::Answer> answer) {
+                     if (!answer) return settle(i, answer.error());
+                     const auto& s = std::get<core::Submitted>(*answer);
+                     settle(i, Submitted{core::to_string(s.id), s.replayed});
+                 },
+                 false, true});
         if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     }
     std::unique_lock lock(mutex);

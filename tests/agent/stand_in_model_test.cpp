@@ -105,7 +105,7 @@ TEST_F(StandIn, FaultsComeAsOftenAsAskedThenTheAnswer) {
     model.fault(0, ModelFault::broken, 2);
     const HttpResponse limited = response();
     EXPECT_EQ(limited.status, 429);
-    EXPECT_EQ(retry_after(limited, {}), core::Micros(0));
+    EXPECT_EQ(retry_after(limited, {}), std::chrono::seconds(20));
     EXPECT_EQ(response().status, 500);
     EXPECT_EQ(response().status, 500);
     EXPECT_EQ(answer().message.tool_calls.size(), 1u);

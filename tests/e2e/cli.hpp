@@ -17,6 +17,11 @@ namespace pawl::e2e {
 
 class CliTest : public testing::Test {
 protected:
+    CliTest() = default;
+    /// Not on a disk: for tests of processes that die, not of machines; a flush costs nothing there.
+    struct InMemory {};
+    explicit CliTest(InMemory) : folder_(test::TempFolder::in_memory()) {}
+
     std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
     std::string file() const { return path("pawl.db"); }
 

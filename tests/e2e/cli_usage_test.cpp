@@ -64,7 +64,7 @@ TEST_F(CliUsage, GlobalOptionsStandAnywhere) {
     submit({"echo"});
     const auto before = test::run({PAWL_BINARY, "--json", "--db", file(), "list"});
     const auto after = test::run({PAWL_BINARY, "list", "--db", file(), "--json"});
-    const auto environment = test::run({PAWL_BINARY, "list", "--json"}, {}, {"PAWL_DB=" + file()});
+    const auto environment = test::run({PAWL_BINARY, "list", "--json"}, {}, {{"PAWL_DB=" + file()}});
     EXPECT_EQ(before.exit, 0);
     EXPECT_EQ(before.out, after.out);
     EXPECT_EQ(before.out, environment.out);

@@ -28,7 +28,8 @@ TEST(Hello, ATaskWithOneStepCompletesWithItsResult) {
 
     EXPECT_EQ(row.state, TaskState::completed);
     EXPECT_EQ(row.output, R"("Hello, Ann!")");
-    const std::vector expected{EntryKind::submitted, EntryKind::claimed, EntryKind::step_completed, EntryKind::completed};
+    const std::vector expected{EntryKind::submitted, EntryKind::claimed, EntryKind::step_completed,
+                               EntryKind::completed};
     EXPECT_EQ(kinds_of(world.journal(id)), expected);
 }
 

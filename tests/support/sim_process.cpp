@@ -11,8 +11,10 @@ SimProcess::SimProcess(SimProcessParts parts, std::unique_ptr<core::Store> store
       loop_(parts_.clock),
       pool_(parts_.clock, parts_.chance, parts_.pool_delay_max),
       batcher_(parts_.clock) {
+    if (parts_.make_net) net_ = parts_.make_net(loop_);
     engine_ = std::make_unique<runtime::Engine>(
-        runtime::EngineParts{loop_, pool_, batcher_, parts_.clock, parts_.chance}, parts_.registry, parts_.engine);
+        runtime::EngineParts{loop_, pool_, batcher_, parts_.clock, parts_.chance, net_.get()}, parts_.registry,
+        parts_.engine);
     turns_ = parts_.make_turns({batcher_, loop_, *engine_, parts_.open, [](const Error&) {}}, std::move(store));
 }
 

@@ -35,6 +35,8 @@ struct SimProcessParts {
     std::function<void(std::vector<runtime::Item>&)> on_take;
     /// The store failed, or is back after a failure: what ran before may run again.
     std::function<void()> on_disturbance;
+    /// The way to the network, for a process that has one.
+    std::function<std::unique_ptr<core::Net>(runtime::Loop&)> make_net;
 };
 
 class SimProcess {
@@ -76,6 +78,7 @@ private:
     SimLoop loop_;
     SimPool pool_;
     runtime::Batcher batcher_;
+    std::unique_ptr<core::Net> net_;
     std::unique_ptr<runtime::Engine> engine_;
     std::unique_ptr<runtime::StoreTurnsBase> turns_;
     runtime::StoreTurnsBase::Next next_turn_;

@@ -43,7 +43,8 @@ void SimWorld::start() {
                           [this](std::vector<runtime::Item>& items) {
                               if (on_take) on_take(items);
                           },
-                          [this] { disturbances_++; }};
+                          [this] { disturbances_++; },
+                          options.make_net};
     process_ = std::make_unique<SimProcess>(std::move(parts), open().value());
     process_->loop().post([engine = &process_->engine()] { engine->start(); });
 }

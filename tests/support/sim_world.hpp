@@ -23,6 +23,7 @@ struct SimOptions {
     MakeTurns make_turns = testing::make_turns<core::AllGuards>;
     core::Micros pool_delay_max{100};
     core::Micros flush_length_max{500};
+    std::function<std::unique_ptr<core::Net>(runtime::Loop&)> make_net;  ///< empty: no process has a network
 };
 
 class SimWorld {

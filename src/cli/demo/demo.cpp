@@ -38,6 +38,12 @@ std::int64_t now_us() {
     return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// For tests: how long clean_logs sleeps before its effect.
+int clean_delay_ms() {
+    const char* text = std::getenv("PAWL_DEMO_CLEAN_DELAY_MS");
+    return text ? std::atoi(text) : 0;
+}
+
 std::string own_binary() {
     std::string path(4096, '\0');
     const auto n = ::readlink("/proc/self/exe", path.data(), path.size());
@@ -143,6 +149,9 @@ private:
         first.insert(first.end(), {"run", "--agent", sandbox.agent_file(), prompt});
         auto environment = environment_;
         environment.push_back("PAWL_CRASH_AFTER_ENTRY=" + std::to_string(killed_after));
+        // Killed after its intent, clean_logs would not even start: here it is meant to be on its way.
+        if (const int delay_ms = clean_delay_ms(); delay_ms > 0)
+            environment.push_back("PAWL_CRASH_INTO_EFFECT_MS=" + std::to_string(delay_ms / 2));
         int status = run_child(first, environment, quiet);
         killed_ = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
         const std::int64_t restarted = now_us();
@@ -199,9 +208,8 @@ private:
 
 int tool(const std::string& name, const std::string& folder) {
     const Sandbox sandbox(folder);
-    const char* delay = std::getenv("PAWL_DEMO_CLEAN_DELAY_MS");
     if (name == "check_disk") return sandbox.check_disk();
-    if (name == "clean_logs") return sandbox.clean_logs(delay ? std::atoi(delay) : 0);
+    if (name == "clean_logs") return sandbox.clean_logs(clean_delay_ms());
     if (name == "is_clean") return sandbox.is_clean();
     return exit_code::usage;
 }

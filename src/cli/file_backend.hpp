@@ -1,0 +1,34 @@
+// The client side of another process: each call goes over the socket of the process that holds the file, or opens the
+// file itself when nobody does.
+#pragma once
+
+#include "cli/connection.hpp"
+
+#include <pawl/client.hpp>
+
+namespace pawl::cli {
+
+/// A connection per call: threads share nothing but the path.
+class FileBackend final : public detail::Backend {
+public:
+    explicit FileBackend(std::string file) : file_(std::move(file)) {}
+
+    Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
+    std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,
+                                               const SubmitOptions& options) override;
+    Result<std::string> wait(const std::string& id, std::optional<Duration> limit) override;
+    Result<TaskStatus> status(const std::string& id) override;
+    std::string why(const std::string& id) override;
+    Result<void> operate(const std::string& id, detail::TaskVerb verb) override;
+    Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
+                         std::string result) override;
+
+private:
+    /// The answer, unless it is a refusal.
+    Result<server::Response> ask(Access access, const server::Request& request) const;
+    Result<void> change(const std::string& id, std::string_view verb, std::string body) const;
+
+    std::string file_;
+};
+
+}  // namespace pawl::cli
