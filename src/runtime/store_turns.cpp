@@ -9,6 +9,7 @@ namespace pawl::runtime {
 using namespace std::chrono_literals;
 
 void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
+    const auto ended = parts_.engine.waiters().take(outcome);
     BatchOutcome here = split_here(outcome);
     parts_.loop.post([&engine = parts_.engine, early, outcome = std::move(outcome)]() mutable {
         if (early) engine.on_early(std::move(outcome));
@@ -17,6 +18,7 @@ void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
     // After the post: what a client sends to the loop when it has its answer comes behind the batch.
     for (std::size_t i = 0; i < here.items.size(); i++)
         here.items[i].done(here.items[i].command, std::move(here.replies[i].answer));
+    for (const Waiters::Told& told : ended) told.ended(told.output);
 }
 
 StoreTurnsBase::Next StoreTurnsBase::after_flush() {
