@@ -63,8 +63,11 @@ protected:
 private:
     Next answer_disk_full();
     Next lose();
+    core::Micros next_wait();
 
-    core::Micros wait_{};
+    core::Micros wait_{};       // before the next opening
+    core::Micros opened_at_{};  // boot times
+    core::Micros upkeep_at_{};
 };
 
 template <class Guards>

@@ -119,6 +119,23 @@ TEST_F(StoreFailureTest, WhileTheStoreIsLostClientsHearSoAndWorkGoesOnWhenItIsBa
     EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
 }
 
+TEST_F(StoreFailureTest, AStoreThatFailsAgainAndAgainIsOpenedLessAndLessOften) {
+    start_one();
+    const Micros start = world.clock.boot();
+    world.on_take = [this](auto&) { world.disk->fail_next_apply(Fault::before); };
+    EXPECT_FALSE(submit_with_key("a"));
+    until([&] { return world.process().openings() == 7; });
+    EXPECT_GE(world.clock.boot() - start, 3s) << "0, 0.1, 0.2, 0.4 ... seconds";
+
+    world.on_take = nullptr;
+    world.advance(60s);
+    const Micros healed = world.clock.boot();
+    world.disk->fail_next_apply(Fault::before);
+    EXPECT_FALSE(submit_with_key("b"));
+    until([&] { return world.process().store() != nullptr; });
+    EXPECT_LT(world.clock.boot() - healed, 100ms) << "the first failure after a sound time: at once";
+}
+
 TEST_F(StoreFailureTest, EverySlotIsFreeAgainAfterFailures) {
     start_one();
     for (const Fault fault : {Fault::before, Fault::after, Fault::full}) {

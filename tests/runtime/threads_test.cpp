@@ -3,6 +3,7 @@
 
 #include "runtime/attempt.hpp"
 #include "runtime/idle.hpp"
+#include "support/store_over.hpp"
 
 #include <numeric>
 #include <set>
@@ -310,36 +311,18 @@ TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
 
 // ---- a store that is lost ----------------------------------------------------------------------------------------
 
-class LostStore final : public core::Store {
+// Works until the first submit.
+class LostStore final : public StoreOver {
 public:
-    explicit LostStore(std::unique_ptr<core::Store> store) : store_(std::move(store)) {}
+    using StoreOver::StoreOver;
     Result<core::Applied> apply(std::span<const core::Command> batch) override {
         for (const core::Command& command : batch)
             if (std::holds_alternative<core::Submit>(command)) is_lost_ = true;
         if (is_lost_) return Error{Errc::store_unavailable, "the disk is gone"};
-        return store_->apply(batch);
+        return StoreOver::apply(batch);
     }
-    Result<void> flush() override { return store_->flush(); }
-    std::int32_t epoch() const override { return store_->epoch(); }
-    bool unclean() const override { return store_->unclean(); }
-    Result<void> close() override { return store_->close(); }
-    Result<core::TaskRow> get(const core::TaskId& id) override { return store_->get(id); }
-    Result<core::TaskRow> get(core::TaskRef ref) override { return store_->get(ref); }
-    Result<std::vector<core::TaskId>> match(std::string_view p, int n) override { return store_->match(p, n); }
-    Result<std::vector<core::TaskRow>> list(const core::ListFilter& f) override { return store_->list(f); }
-    Result<std::vector<core::Entry>> journal(core::TaskRef t, int a, int n) override {
-        return store_->journal(t, a, n);
-    }
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t a, int n) override {
-        return store_->feed(a, n);
-    }
-    Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }
-    Result<std::vector<std::int64_t>> counts() override { return store_->counts(); }
-    Result<void> backup(const std::string& f) override { return store_->backup(f); }
-    Result<std::vector<std::string>> check() override { return store_->check(); }
 
 private:
-    std::unique_ptr<core::Store> store_;
     bool is_lost_ = false;
 };
 
@@ -378,6 +361,41 @@ TEST_F(ThreadsTest, AStoreThatIsLostForGoodIsToldAndNoClientWaitsForEver) {
     const auto late = backend->submit("squares", "3", SubmitOptions());
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code, Errc::store_unavailable);
+}
+
+class NeglectedStore final : public StoreOver {
+public:
+    NeglectedStore(std::unique_ptr<core::Store> store, std::atomic<int>& tries)
+        : StoreOver(std::move(store)), tries_(tries) {}
+    bool wants_upkeep() const override { return true; }
+    Result<void> upkeep() override {
+        tries_++;
+        return Error{Errc::disk_full, "checkpoint: no space left"};
+    }
+
+private:
+    std::atomic<int>& tries_;
+};
+
+TEST_F(ThreadsTest, UpkeepThatFailsCostsNobodyTheStore) {
+    std::atomic<int> openings = 0, tries = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        openings++;
+        return std::unique_ptr<core::Store>(
+            std::make_unique<NeglectedStore>(store::open_sqlite(file(), clock).value(), tries));
+    };
+    serve("squares", squares);
+    start();
+
+    for (int n = 0; n < 20; n++) {
+        auto ended = backend->submit("squares", std::to_string(n), SubmitOptions());
+        ASSERT_TRUE(ended) << ended.error().message;
+        EXPECT_EQ(wait(ended->id).value(), std::to_string(n * n));
+    }
+    close();
+
+    EXPECT_GE(tries, 1);
+    EXPECT_EQ(openings, 1);
 }
 
 }  // namespace

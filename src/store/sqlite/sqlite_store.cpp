@@ -60,6 +60,7 @@ private:
     /// Drops what is not flushed. Afterwards the store works on after disk_full, else it must be opened again.
     Error roll_back();
     Result<void> checkpoint();
+    Error take_failure();
     static int on_commit(void* self, sqlite3*, const char*, int pages);
 
     FileLock lock_;
@@ -213,9 +214,13 @@ Result<void> SqliteStore::checkpoint() {
     pages_done_ = wal_pages_;  // a reader that holds some pages up must not make us try again and again
     if (status == SQLITE_OK || (status & 0xff) == SQLITE_BUSY) return {};
     connection_.note(status, "checkpoint");
-    const Error error = *connection_.failure();
+    return take_failure();
+}
+
+// Of upkeep: rows and log still have everything that was stored, and a statement that needs more finds out itself.
+Error SqliteStore::take_failure() {
+    Error error = *connection_.failure();
     connection_.clear_failure();
-    // The log still has everything: only the next checkpoint matters.
     return error;
 }
 
@@ -225,7 +230,7 @@ Result<void> SqliteStore::upkeep() {
     if (tables_.has_erased()) {
         connection_.exec(("pragma incremental_vacuum(" + std::to_string(vacuumed_pages) + ")").c_str());
         if (connection_.query_int("pragma freelist_count") == 0) tables_.reset_erased();
-        if (connection_.failure()) return roll_back();
+        if (connection_.failure()) return take_failure();
     }
     return checkpoint();
 }
