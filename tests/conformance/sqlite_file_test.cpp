@@ -190,6 +190,24 @@ TEST_F(SqliteFile, DamageInTheHeaderIsCorruption) {
     EXPECT_EQ(code_of(open()), Errc::store_corrupt);
 }
 
+TEST_F(SqliteFile, AStateThatIsNotKnownIsCountedNowhereAndNamedByTheCheck) {
+    ASSERT_TRUE([&] {
+        auto store = open().value();
+        run(*store, {submit(1), submit(2), submit(3)});
+        return store->close();
+    }());
+    exec("update task set state = 9, line = null where id = 2");
+    exec("update task set state = -1, line = null where id = 3");
+
+    const auto reader = store::open_sqlite_reader(file).value();
+    EXPECT_EQ(reader->counts().value(), (std::vector<std::int64_t>{1, 0, 0, 0, 0, 0, 0}));
+    EXPECT_TRUE(reader->list({}));
+    EXPECT_TRUE(reader->queues());
+    std::string all;
+    for (const std::string& finding : reader->check().value()) all += finding + "\n";
+    EXPECT_NE(all.find(to_string(submit(2).id) + ": it has a state that is not known"), std::string::npos) << all;
+}
+
 TEST_F(SqliteFile, TheCheckFindsWhatSqliteCannotSee) {
     ASSERT_TRUE([&] {
         auto store = open().value();

@@ -216,7 +216,11 @@ Result<std::vector<std::int64_t>> SqliteQueries::counts() {
     FreshStart fresh(connection_);
     std::vector<std::int64_t> counts(static_cast<std::size_t>(TaskState::cancelled) + 1);
     Statement statement(connection_, "select state, count(*) from task group by state");
-    for (auto use = statement.use(); use.next();) counts.at(static_cast<std::size_t>(use.integer(0))) = use.integer(1);
+    for (auto use = statement.use(); use.next();) {
+        const std::int64_t state = use.integer(0);
+        if (state < 0 || state >= std::ssize(counts)) continue;  // damage: check() names it
+        counts[static_cast<std::size_t>(state)] = use.integer(1);
+    }
     return answer(connection_, std::move(counts));
 }
 
