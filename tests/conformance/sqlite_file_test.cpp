@@ -54,20 +54,47 @@ protected:
 // ---- one holder --------------------------------------------------------------------------------------------------
 
 TEST_F(SqliteFile, WhatTheSameProcessHeldWhenItsStoreFailedIsHandedBackAndSuspectsNobody) {
-    auto store = open().value();
+    store::SqliteOpening last;
+    auto store = store::open_sqlite(file, clock, {.last = &last}).value();
     const Submit task = submit(1);
     run(*store, {task, claim()});
-    const std::int32_t epoch = store->epoch();
+    store::SqliteOpening other = last;
 
     store.reset();  // it failed: nothing was closed
-    store = store::open_sqlite(file, clock, {.program = "pawl", .create = true, .living_epoch = epoch}).value();
+    store = store::open_sqlite(file, clock, {.last = &last}).value();
     EXPECT_EQ(store->get(task.id)->state, TaskState::pending);
     EXPECT_EQ(store->get(task.id)->crash_count, 0);
 
     run(*store, {claim()});
     store.reset();
-    store = store::open_sqlite(file, clock, {.program = "pawl", .create = true, .living_epoch = epoch}).value();
+    store = store::open_sqlite(file, clock, {.last = &other}).value();
     EXPECT_EQ(store->get(task.id)->crash_count, 1) << "it was held by a later opening, so by another process";
+}
+
+TEST_F(SqliteFile, AReopeningMakesNoFileAndTakesNoOtherForItsOwn) {
+    store::SqliteOpening last;
+    auto store = store::open_sqlite(file, clock, {.last = &last}).value();
+    run(*store, {submit(1)});
+    const std::string id = last.store_id;
+    store.reset();  // it failed
+    std::filesystem::rename(file, file + ".away");
+    std::filesystem::remove(file + "-wal");
+    std::filesystem::remove(file + "-shm");
+
+    EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::not_found);
+    EXPECT_FALSE(std::filesystem::exists(file));
+
+    write_file("");
+    EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::refused);
+    EXPECT_EQ(std::filesystem::file_size(file), 0u) << "left alone";
+
+    ASSERT_TRUE(open().value()->close());
+    EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::refused) << "another store";
+    EXPECT_EQ(last.store_id, id);
+
+    std::filesystem::rename(file + ".away", file);
+    EXPECT_TRUE(store::open_sqlite(file, clock, {.last = &last}));
+    EXPECT_EQ(last.store_id, id);
 }
 
 TEST_F(SqliteFile, ASecondHolderIsRefusedAndToldWhoTheFirstIs) {
