@@ -54,6 +54,8 @@ StoreTurnsBase::Next StoreTurnsBase::answer_disk_full() {
     }
     spdlog::error("store: {}; {} records of running tasks wait for space", error_.message, kept.size());
     parts_.batcher.put_back(std::move(kept));
+    // Also when nothing is kept: what is due was woken by this batch and by no other, its timer is gone.
+    parts_.batcher.kick();
     parts_.loop.post([refused = std::move(refused), error = error_]() mutable {
         for (Item& item : refused)
             if (item.done) item.done(item.command, error);

@@ -167,6 +167,24 @@ TEST_F(StoreFailureTest, OnAFullDiskClientsAreRefusedAndTheRecordsOfRunningTasks
     EXPECT_TRUE(submit_with_key("k")) << "the next command works";
 }
 
+Workflow<std::string> sleeps(Context& ctx, std::string) {
+    co_await ctx.sleep(std::chrono::hours(5));
+    co_return "slept";
+}
+
+TEST_F(StoreFailureTest, OnADiskThatIsFullJustThenATaskStillWakesWhenItIsDue) {
+    world.serve("sleeps", sleeps);
+    world.start();
+    const auto id = world.submit("sleeps", R"("")");
+    until_state(id, TaskState::waiting);
+    world.settle();
+
+    world.disk->fail_next_apply(Fault::full);  // of the batch that would wake it, and has nothing else
+
+    EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
+    EXPECT_EQ(world.process().openings(), 1);
+}
+
 TEST_F(StoreFailureTest, ACancelDuringTheFailureIsUnknownAndRepeatSafe) {
     stage.options.timeout = std::chrono::hours(10);
     stage.on("work", [this](const Attempt& attempt) -> std::string {
