@@ -34,12 +34,13 @@ void AttemptState::answer_intent(bool flushed) {
     changed.notify_all();
 }
 
-// The wait ends by itself: the loop answers each intent, also when the task is dropped or the store is lost.
+// The loop answers each intent, also when the task is dropped or the store is lost; but at the end of the process it
+// runs no more: then the hard stop ends the wait.
 bool begin_effect(const Attempt& attempt, const std::string& identity_json) {
     AttemptState& state = attempt.state();
     state.send_intent(identity_json);
     std::unique_lock lock(state.mutex);
-    state.changed.wait(lock, [&] { return state.intent != AttemptState::Intent::none; });
+    state.changed.wait(lock, [&] { return state.intent != AttemptState::Intent::none || state.stop.load() >= 2; });
     return state.intent == AttemptState::Intent::flushed && state.stop.load() == 0;
 }
 

@@ -90,6 +90,7 @@ std::vector<Execution*> Engine::all_held() const {
 }
 
 void Engine::drop_all() {
+    dropped_ = true;
     quiet_ = {};
     drained_ = {};
     for (Execution* execution : all_held()) execution->drop();
@@ -122,6 +123,7 @@ void Engine::adopt(core::ClaimedTask task) {
     PAWL_ASSERT(type != nullptr);
     const std::uint64_t serial = next_serial_++;
     auto execution = std::make_unique<Execution>(*this, serial, std::move(task), *type);
+    if (dropped_) return;
     Execution& e = *execution;
     executions_.emplace(serial, std::move(execution));
     by_task_[ref] = serial;

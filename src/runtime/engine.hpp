@@ -58,7 +58,7 @@ public:
     /// is held or after stop_grace + hard_stop.
     void drain(std::function<void()> drained);
 
-    /// Gives up everything that is held, at the end of the process.
+    /// Gives up everything that is held, and takes nothing more, at the end of the process.
     void drop_all();
 
     /// Sends a command; `done` is called on the loop thread.
@@ -141,7 +141,7 @@ private:
     std::int64_t last_seq_ = 0;
     int in_flight_ = 0;
     int deaf_ = 0;
-    bool started_ = false, draining_ = false, store_lost_ = false;
+    bool started_ = false, draining_ = false, dropped_ = false, store_lost_ = false;
     core::Instant batch_now_{};
     core::Micros batch_boot_{};
     TimerToken due_timer_ = 0, deadline_timer_ = 0, drain_timer_ = 0;

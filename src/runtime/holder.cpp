@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <future>
+#include <system_error>
 
 namespace pawl::runtime {
 
@@ -18,8 +19,13 @@ Result<std::unique_ptr<Holder>> Holder::open(HolderParts parts, const Registry& 
     auto reader = parts.open_reader();
     if (!reader) return reader.error();
     if (options.pool_threads_max == 0) options.pool_threads_max = options.engine.concurrency + 16;
-    return std::unique_ptr<Holder>(
-        new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader)));
+    try {
+        return std::unique_ptr<Holder>(
+            new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader)));
+    } catch (const std::system_error& e) {
+        return Error{Errc::store_unavailable, std::string("the engine cannot start its threads: ") + e.what() +
+                                                  "; nothing was stored; allow this process more threads"};
+    }
 }
 
 Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
@@ -49,7 +55,6 @@ void Holder::close() {
     reader_thread_.reset();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
-    engine_->drop_all();
     loop_.io().restart();
     loop_.io().poll();
 }
@@ -58,6 +63,8 @@ Holder::~Holder() {
     close();
     engine_.reset();
 }
+    // A function may wait for the loop's answer to its intent: it is told to end instead.
+    engine_->drop_all();
 
 void Holder::work() {
     loop_.post([this] {

@@ -33,7 +33,8 @@ struct HolderParts {
 
 class Holder {
 public:
-    /// Opens the store. Nothing is claimed before work().
+    /// Opens the store. Nothing is claimed before work(). Errors: those of the parts; store_unavailable when the system
+    /// gives no threads.
     static Result<std::unique_ptr<Holder>> open(HolderParts parts, const Registry& registry, HolderOptions options);
     ~Holder();
 

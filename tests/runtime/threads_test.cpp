@@ -5,6 +5,8 @@
 #include "runtime/idle.hpp"
 #include "support/store_over.hpp"
 
+#include <pthread.h>
+
 #include <numeric>
 #include <set>
 #include <thread>
@@ -400,3 +402,74 @@ TEST_F(ThreadsTest, UpkeepThatFailsCostsNobodyTheStore) {
 
 }  // namespace
 }  // namespace pawl::testing
+// ---- a system that gives no threads ------------------------------------------------------------------------------
+
+class NoMoreThreads {
+public:
+    NoMoreThreads() {
+        pthread_getattr_default_np(&former_);
+        pthread_attr_t attributes;
+        pthread_getattr_default_np(&attributes);
+        pthread_attr_setstacksize(&attributes, std::size_t{1} << 47);  // more than there are addresses
+        pthread_setattr_default_np(&attributes);
+        pthread_attr_destroy(&attributes);
+    }
+    ~NoMoreThreads() {
+        pthread_setattr_default_np(&former_);
+        pthread_attr_destroy(&former_);
+    }
+
+private:
+    pthread_attr_t former_;
+};
+
+TEST(ThreadPool, WithoutFurtherThreadsWhatIsToRunWaitsForTheFirst) {
+    spdlog::set_level(spdlog::level::off);
+    runtime::ThreadPool pool(8);
+    std::atomic<int> ran = 0;
+    Gate all;
+    const NoMoreThreads no_more_threads;
+    EXPECT_THROW(std::thread([] {}).join(), std::system_error);
+
+    for (int i = 0; i < 20; i++)
+        pool.run([&] {
+            if (++ran == 20) all.open();
+        });
+
+    all.pass();
+    EXPECT_EQ(ran, 20);
+}
+
+TEST_F(ThreadsTest, WithoutAnyThreadTheEngineSaysSo) {
+    const NoMoreThreads no_more_threads;
+    runtime::HolderParts parts;
+    parts.open_store = [this] { return store::open_sqlite(file(), clock); };
+    parts.open_reader = [this] { return store::open_sqlite_reader(file()); };
+
+    const auto opened = runtime::Holder::open(std::move(parts), registry, options);
+
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::store_unavailable);
+    EXPECT_NE(opened.error().message.find("threads"), std::string::npos);
+}
+
+TEST_F(ThreadsTest, AFunctionThatWaitsForItsIntentDoesNotHoldUpTheEnd) {
+    std::promise<bool> begun;
+    std::function<bool(const Attempt&)> f = [&](const Attempt& attempt) {
+        meeting.begun.open();
+        meeting.go_on.pass();
+        begun.set_value(detail::begin_effect(attempt, "{}"));
+        return true;
+    };
+    serve("begins", begins_itself, &f);
+    start();
+    submit("begins", "0");
+    meeting.begun.pass();
+
+    holder->close_store();  // nobody answers any more
+    meeting.go_on.open();
+    close();
+
+    EXPECT_FALSE(begun.get_future().get());
+}
+
