@@ -99,11 +99,25 @@ void Engine::drop_all() {
 void Engine::on_store_back() {
     store_lost_ = false;
     parts_.batcher.kick();
+    wake_all();
+}
+
+// Nobody was told what the lost batch or the reopening decided: everybody who waits for an end looks again.
+void Engine::wake_all() {
+    for (const Waiters::Told& told : waiters_.take_all()) told.ended(std::nullopt);
+    for (const auto& [id, watcher] : std::exchange(watchers_, {})) {
+        core::Notice notice;
+        notice.id = id;
+        watcher.f(notice);
+    }
+    const auto watchers = feed_watchers_;
+    for (const auto& [token, f] : watchers) f(last_seq_);
 }
 
 // ---- claims ----------------------------------------------------------------------------------------------------
 
 void Engine::on_claimed(core::Claimed claimed) {
+    if (dropped_) return;
     for (core::ClaimedTask& task : claimed.tasks) adopt(std::move(task));
 }
 
@@ -123,7 +137,6 @@ void Engine::adopt(core::ClaimedTask task) {
     PAWL_ASSERT(type != nullptr);
     const std::uint64_t serial = next_serial_++;
     auto execution = std::make_unique<Execution>(*this, serial, std::move(task), *type);
-    if (dropped_) return;
     Execution& e = *execution;
     executions_.emplace(serial, std::move(execution));
     by_task_[ref] = serial;

@@ -72,12 +72,13 @@ public:
     /// The store is open again (a new epoch): claiming goes on.
     void on_store_back();
 
-    /// Called whenever a task becomes final or stops for a person; every watcher of the task once, then forgotten.
+    /// Called when a task becomes final or stops for a person, and when the store was opened anew:
+    /// then whoever watches must look. Every watcher of the task once, then forgotten.
     std::uint64_t watch(core::TaskId task, std::function<void(const core::Notice&)> f);
     void forget(core::TaskId task, std::uint64_t token);
     /// For clients' threads that wait: told by the store's thread, before the loop hears of it. Any thread.
     Waiters& waiters() { return waiters_; }
-    /// Called after each batch that appended to the feed, with its newest cursor.
+    /// Called after each batch that appended to the feed, with its newest cursor, and when the store was opened anew.
     std::uint64_t on_feed(std::function<void(std::int64_t)> f);
     void forget_feed(std::uint64_t token) { feed_watchers_.erase(token); }
     /// Called when nothing is held any more and no command is under way (to be asked again after each batch).
@@ -114,6 +115,7 @@ private:
     void adopt(core::ClaimedTask task);
     bool has_lingering(core::TaskRef task) const;
     void deliver(const core::Notice& notice);
+    void wake_all();
     void arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline);
     void evict_parked();
     void after_turn();

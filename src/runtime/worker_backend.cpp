@@ -3,6 +3,7 @@
 #include "core/validate.hpp"
 #include "runtime/wait_answer.hpp"
 
+#include <algorithm>
 #include <future>
 #include <mutex>
 
@@ -94,28 +95,34 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
     return found;
 }
 
-// Watch first, read then: an end between the two is not missed.
+// Watch first, read then: an end between the two is not missed. Who is woken without an output looks again: the task
+// ended in another way, or the store was opened anew and nobody knows what it decided.
 Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Duration> limit) {
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Output = std::optional<std::string>;
-    auto ended = std::make_shared<std::promise<Output>>();
-    auto heard = ended->get_future();
+    const core::Micros start = holder_.clock().boot();
     Waiters& waiters = holder_.engine().waiters();
-    const std::uint64_t token = waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
-    auto now = row(id);
-    if (!now || is_answer(*now)) {
-        waiters.forget(*parsed, token);
-        return now ? outcome_of(*now) : Result<std::string>(now.error());
+    for (bool in_time = true;;) {
+        auto ended = std::make_shared<std::promise<Output>>();
+        auto heard = ended->get_future();
+        const std::uint64_t token =
+            waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
+        auto now = row(id);
+        if (!now || is_answer(*now) || !in_time) {
+            waiters.forget(*parsed, token);
+            return now ? outcome_of(*now) : Result<std::string>(now.error());
+        }
+        if (limit) {
+            const core::Micros left = *limit - (holder_.clock().boot() - start);
+            in_time = heard.wait_for(std::max(left, core::Micros{0})) == std::future_status::ready;
+        }
+        if (!in_time) {
+            waiters.forget(*parsed, token);
+        } else if (Output output = heard.get()) {
+            return std::move(*output);
+        }
     }
-    if (limit && heard.wait_for(*limit) == std::future_status::timeout) {
-        waiters.forget(*parsed, token);
-    } else if (Output output = heard.get()) {
-        return std::move(*output);
-    }
-    auto last = row(id);
-    if (!last) return last.error();
-    return outcome_of(*last);
 }
 
 Result<TaskStatus> WorkerBackend::status(const std::string& id) {

@@ -185,6 +185,36 @@ TEST_F(StoreFailureTest, OnADiskThatIsFullJustThenATaskStillWakesWhenItIsDue) {
     EXPECT_EQ(world.process().openings(), 1);
 }
 
+TEST_F(StoreFailureTest, WhoWaitsForAnEndLooksAgainWhenTheStoreWasOpenedAnew) {
+    world.serve("sleeps", sleeps);
+    world.start();
+    const auto id = world.submit("sleeps", R"("")");
+    until_state(id, TaskState::waiting);
+    world.settle();
+    int watchers = 0, waiters = 0, feeds = 0;
+    TaskState seen = TaskState::waiting;
+    world.process().engine().watch(id, [&](const core::Notice& notice) {
+        EXPECT_EQ(notice.id, id);
+        seen = row(id).state;
+        watchers++;
+    });
+    world.process().engine().waiters().add(id, [&](std::optional<std::string> output) {
+        EXPECT_FALSE(output);
+        waiters++;
+    });
+
+    world.process().engine().on_feed([&](std::int64_t) { feeds++; });
+
+    world.disk->fail_next_flush(Fault::after);
+    EXPECT_FALSE(world.operate(id, Verb::cancel)) << "it happened, and nobody was told";
+    world.settle();
+
+    EXPECT_EQ(watchers, 1);
+    EXPECT_EQ(waiters, 1);
+    EXPECT_GE(feeds, 1);
+    EXPECT_EQ(seen, TaskState::cancelled);
+}
+
 TEST_F(StoreFailureTest, ACancelDuringTheFailureIsUnknownAndRepeatSafe) {
     stage.options.timeout = std::chrono::hours(10);
     stage.on("work", [this](const Attempt& attempt) -> std::string {

@@ -313,19 +313,20 @@ TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
 
 // ---- a store that is lost ----------------------------------------------------------------------------------------
 
-// Works until the first submit.
+// Works until that many submits are in; the next one is lost.
 class LostStore final : public StoreOver {
 public:
-    using StoreOver::StoreOver;
+    explicit LostStore(std::unique_ptr<core::Store> store, int submits = 0)
+        : StoreOver(std::move(store)), submits_(submits) {}
     Result<core::Applied> apply(std::span<const core::Command> batch) override {
         for (const core::Command& command : batch)
-            if (std::holds_alternative<core::Submit>(command)) is_lost_ = true;
-        if (is_lost_) return Error{Errc::store_unavailable, "the disk is gone"};
+            if (std::holds_alternative<core::Submit>(command)) submits_--;
+        if (submits_ < 0) return Error{Errc::store_unavailable, "the disk is gone"};
         return StoreOver::apply(batch);
     }
 
 private:
-    bool is_lost_ = false;
+    int submits_;
 };
 
 TEST_F(ThreadsTest, AfterALostStoreWorkGoesOnWithTheNextOne) {
@@ -365,6 +366,26 @@ TEST_F(ThreadsTest, AStoreThatIsLostForGoodIsToldAndNoClientWaitsForEver) {
     EXPECT_EQ(late.error().code, Errc::store_unavailable);
 }
 
+TEST_F(ThreadsTest, WhoWaitsForATaskWaitsOnWhenItsStoreWasOpenedAnew) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        auto store = store::open_sqlite(file(), clock);
+        if (!store || ++openings > 1) return store;
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(std::move(*store), 1));
+    };
+    serve("sleeps", sleeps_long);
+    start();
+    const std::string id = submit("sleeps", "0");
+    auto ended = std::async(std::launch::async, [&] { return wait(id); });
+
+    EXPECT_FALSE(backend->submit("sleeps", "0", SubmitOptions()));
+    const std::string after = submit("sleeps", "0");
+    EXPECT_EQ(backend->wait(after, 1ms).error().code, Errc::timed_out);
+    EXPECT_TRUE(backend->operate(id, TaskVerb::cancel));
+
+    EXPECT_EQ(ended.get().error().code, Errc::task_cancelled);
+}
+
 class NeglectedStore final : public StoreOver {
 public:
     NeglectedStore(std::unique_ptr<core::Store> store, std::atomic<int>& tries)
@@ -400,8 +421,6 @@ TEST_F(ThreadsTest, UpkeepThatFailsCostsNobodyTheStore) {
     EXPECT_EQ(openings, 1);
 }
 
-}  // namespace
-}  // namespace pawl::testing
 // ---- a system that gives no threads ------------------------------------------------------------------------------
 
 class NoMoreThreads {
@@ -473,3 +492,5 @@ TEST_F(ThreadsTest, AFunctionThatWaitsForItsIntentDoesNotHoldUpTheEnd) {
     EXPECT_FALSE(begun.get_future().get());
 }
 
+}  // namespace
+}  // namespace pawl::testing
