@@ -102,6 +102,12 @@ void Engine::on_store_back() {
     wake_all();
 }
 
+void Engine::on_store_dead() {
+    store_dead_ = true;
+    wake_all();
+    if (quiet_) quiet_();
+}
+
 // Nobody was told what the lost batch or the reopening decided: everybody who waits for an end looks again.
 void Engine::wake_all() {
     for (const Waiters::Told& told : waiters_.take_all()) told.ended(std::nullopt);

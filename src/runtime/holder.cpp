@@ -38,10 +38,22 @@ Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions option
     engine_ = std::make_unique<Engine>(EngineParts{loop_, *pool_, batcher_, clock_, random_, net_.get()}, registry,
                                        options_.engine);
     store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), parts_.open_store,
-                                                  [this](Error error) {
-                                                      spdlog::critical("store: {}", error.message);
-                                                      if (fatal_) fatal_(error);
-                                                  });
+                                                  [this](const Error& error) { lose(error); });
+}
+
+void Holder::lose(const Error& error) {
+    spdlog::critical("store: {}", error.message);
+    {
+        std::lock_guard lock(lost_mutex_);
+        lost_ = Error{Errc::store_unavailable, "the store is lost: " + error.message};
+    }
+    if (fatal_) fatal_(error);
+    engine_->on_store_dead();
+}
+
+std::optional<Error> Holder::lost() {
+    std::lock_guard lock(lost_mutex_);
+    return lost_;
 }
 
 // Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
@@ -52,6 +64,8 @@ void Holder::close() {
     store_thread_.reset();
     loop_.stop();
     if (thread_.joinable()) thread_.join();
+    // A function may wait for the loop's answer to its intent: it is told to end instead.
+    engine_->drop_all();
     reader_thread_.reset();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
@@ -63,8 +77,6 @@ Holder::~Holder() {
     close();
     engine_.reset();
 }
-    // A function may wait for the loop's answer to its intent: it is told to end instead.
-    engine_->drop_all();
 
 void Holder::work() {
     loop_.post([this] {

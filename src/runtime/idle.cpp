@@ -15,7 +15,7 @@ public:
 
     void start() {
         holder_.engine().on_quiet([self = shared_from_this()] { self->look(); });
-        if (holder_.engine().quiet()) look();
+        if (holder_.engine().quiet() || holder_.engine().is_store_dead()) look();
     }
 
 private:
@@ -31,10 +31,14 @@ private:
     void seen(bool pending, std::int64_t seq) {
         looking_ = false;
         if (!idle_) return;
+        if (holder_.engine().is_store_dead()) return finish();
         // What was submitted or woken while we looked: look again when it is quiet.
         if (!holder_.engine().quiet()) return;
         if (seq != holder_.engine().last_seq()) return look();
-        if (pending) return;
+        if (!pending) finish();
+    }
+
+    void finish() {
         holder_.engine().on_quiet({});
         std::exchange(idle_, {})();
     }

@@ -90,6 +90,8 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
         return {What::take};
     }
     const bool heals = opened.error().code == Errc::store_unavailable || opened.error().code == Errc::disk_full;
+    error_ = {Errc::store_unavailable,
+              "the store is not open (" + opened.error().message + "); nothing was stored: try again when it is"};
     if (!heals) {
         parts_.loop.post([fatal = parts_.fatal, error = opened.error()] { fatal(error); });
         return {What::dead};
@@ -98,10 +100,14 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
     return {What::reopen, next_wait()};
 }
 
-void StoreTurnsBase::refuse(std::vector<Item> items) {
+void StoreTurnsBase::refuse(std::vector<Item> items) { refuse(std::move(items), error_); }
+
+void StoreTurnsBase::refuse(std::vector<Item> items, const Error& error) {
     parts_.batcher.settle_claim(items, {});
     std::erase_if(items, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
-    parts_.loop.post([items = std::move(items), error = error_]() mutable {
+    for (Item& item : items)
+        if (item.here) std::exchange(item.done, {})(item.command, error);
+    parts_.loop.post([items = std::move(items), error]() mutable {
         for (Item& item : items)
             if (item.done) item.done(item.command, error);
     });

@@ -47,6 +47,7 @@ public:
     Next reopen();
     /// Answers what was taken while the store is lost.
     void refuse(std::vector<Item> items);
+    void refuse(std::vector<Item> items, const Error& error);
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
 

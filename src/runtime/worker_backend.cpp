@@ -109,9 +109,12 @@ Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Dur
         const std::uint64_t token =
             waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
         auto now = row(id);
-        if (!now || is_answer(*now) || !in_time) {
+        const std::optional<Error> lost = holder_.lost();
+        if (!now || is_answer(*now) || !in_time || lost) {
             waiters.forget(*parsed, token);
-            return now ? outcome_of(*now) : Result<std::string>(now.error());
+            if (!now) return now.error();
+            if (lost && !is_answer(*now)) return *lost;
+            return outcome_of(*now);
         }
         if (limit) {
             const core::Micros left = *limit - (holder_.clock().boot() - start);

@@ -386,6 +386,56 @@ TEST_F(ThreadsTest, WhoWaitsForATaskWaitsOnWhenItsStoreWasOpenedAnew) {
     EXPECT_EQ(ended.get().error().code, Errc::task_cancelled);
 }
 
+TEST_F(ThreadsTest, WhoWaitsHearsThatTheStoreIsLostForGood) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        if (++openings > 1) return Error{Errc::store_corrupt, "the file is damaged"};
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(store::open_sqlite(file(), clock).value(), 1));
+    };
+    serve("squares", squares);
+    start();
+    const std::string id = submit("squares", "3", SubmitOptions().delay(std::chrono::hours(1)));
+    auto ended = std::async(std::launch::async, [&] { return wait(id); });
+    std::promise<void> idle;
+    holder->loop().post([&] { runtime::when_idle(*holder, registry, {}, [&] { idle.set_value(); }); });
+
+    EXPECT_FALSE(backend->submit("squares", "3", SubmitOptions()));
+
+    const auto told = ended.get();
+    ASSERT_FALSE(told);
+    EXPECT_EQ(told.error().code, Errc::store_unavailable);
+    EXPECT_NE(told.error().message.find("the file is damaged"), std::string::npos);
+    idle.get_future().wait();
+    EXPECT_EQ(wait(id).error().code, Errc::store_unavailable) << "and who comes later";
+}
+
+class FullStore final : public StoreOver {
+public:
+    using StoreOver::StoreOver;
+    Result<core::Applied> apply(std::span<const core::Command> batch) override {
+        for (const core::Command& command : batch)
+            if (std::holds_alternative<core::Submit>(command)) return Error{Errc::disk_full, "no space left"};
+        return StoreOver::apply(batch);
+    }
+};
+
+TEST_F(ThreadsTest, WhatIsQueuedOnAFullDiskIsAnsweredAtTheEnd) {
+    open_store = [&] {
+        return Result<std::unique_ptr<core::Store>>(
+            std::make_unique<FullStore>(store::open_sqlite(file(), clock).value()));
+    };
+    serve("squares", squares);
+    start();
+    EXPECT_EQ(backend->submit("squares", "3", SubmitOptions()).error().code, Errc::disk_full);
+
+    // The store's thread now waits for space.
+    auto late = std::async(std::launch::async, [&] { return backend->submit("squares", "3", SubmitOptions()); });
+    while (!holder->batcher().has_work() && late.wait_for(0s) != std::future_status::ready) std::this_thread::yield();
+    holder->close_store();
+
+    EXPECT_FALSE(late.get());
+}
+
 class NeglectedStore final : public StoreOver {
 public:
     NeglectedStore(std::unique_ptr<core::Store> store, std::atomic<int>& tries)
