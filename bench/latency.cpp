@@ -43,7 +43,7 @@ void latency(const Run& run) {
         to_end.push_back(now_ns() - submit);
         to_start.push_back(started_at - submit);
     };
-    for (int i = 0; i < 20; i++) one();  // past the first use of everything
+    for (int i = 0; i < 150; i++) one();  // past the first use of everything, and the log's first lap, as for S1
     to_start.clear();
     to_end.clear();
     const int tasks = run.options.quick ? 300 : 500;

@@ -1,4 +1,5 @@
 // pawl_bench: what Pawl does beside what this machine can do at all (docs/dev/performance.md explains the workloads).
+#include "model.hpp"
 #include "workloads.hpp"
 
 #include <algorithm>
@@ -21,7 +22,7 @@ namespace {
 constexpr struct {
     const char* name;
     void (*run)(const Run&);
-} workloads[] = {{"W1", queue}, {"W2", steps}, {"W3", latency}, {"W7", recovery}, {"idle", idle}};
+} workloads[] = {{"W1", queue}, {"W2", steps}, {"W3", latency}, {"W4", agents}, {"W7", recovery}, {"idle", idle}};
 
 void warn_of_neighbours(double f_ms) {
     constexpr double quiet_ms = 0.4;
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
     const auto options = bench::parse(argc, argv, exit_code);
     if (!options) return exit_code;
     if (options->child == "hold" || options->child == "recover") return bench::recovery_child(*options);
+    if (options->child == "model") return bench::model_child();
     if (options->child == "idle") return bench::idle_child(*options);
     return bench::measure(*options);
 }

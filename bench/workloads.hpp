@@ -22,6 +22,7 @@ struct Run {
 void queue(const Run& run);     ///< W1
 void steps(const Run& run);     ///< W2
 void latency(const Run& run);   ///< W3
+void agents(const Run& run);    ///< W4
 void recovery(const Run& run);  ///< W7
 void idle(const Run& run);
 

@@ -34,9 +34,7 @@ bool Batcher::push_blocking(Item item) {
     bool wake = false;
     {
         std::unique_lock lock(mutex_);
-        room_.wait(lock, [&] {
-            return stopped_ || (queue_.size() < limits_.items_max && bytes_ < limits_.bytes_max);
-        });
+        room_.wait(lock, [&] { return stopped_ || (queue_.size() < limits_.items_max && bytes_ < limits_.bytes_max); });
         if (stopped_) return false;
         wake = queue_.empty() && !kicked_;
         bytes_ += size_of(item.command);

@@ -197,24 +197,19 @@ void Engine::deliver(const core::Notice& notice) {
     }
     // Its frame is of no use any more.
     if (notice.what == What::final && execution && execution->phase() == Execution::Phase::parked) execution->drop();
+    const auto [first, last] = watchers_.equal_range(notice.id);
     std::vector<std::function<void(const core::Notice&)>> told;
-    {
-        std::lock_guard lock(watchers_mutex_);
-        const auto [first, last] = watchers_.equal_range(notice.id);
-        for (auto it = first; it != last; ++it) told.push_back(std::move(it->second.f));
-        watchers_.erase(first, last);
-    }
+    for (auto it = first; it != last; ++it) told.push_back(std::move(it->second.f));
+    watchers_.erase(first, last);
     for (const auto& f : told) f(notice);
 }
 
 std::uint64_t Engine::watch(core::TaskId task, std::function<void(const core::Notice&)> f) {
-    std::lock_guard lock(watchers_mutex_);
     watchers_.emplace(task, Watcher{next_watch_token_, std::move(f)});
     return next_watch_token_++;
 }
 
 void Engine::forget(core::TaskId task, std::uint64_t token) {
-    std::lock_guard lock(watchers_mutex_);
     const auto [first, last] = watchers_.equal_range(task);
     for (auto it = first; it != last; ++it)
         if (it->second.token == token) {
@@ -224,8 +219,8 @@ void Engine::forget(core::TaskId task, std::uint64_t token) {
 }
 
 std::uint64_t Engine::on_feed(std::function<void(std::int64_t)> f) {
-    feed_watchers_[next_feed_token_] = std::move(f);
-    return next_feed_token_++;
+    feed_watchers_[next_watch_token_] = std::move(f);
+    return next_watch_token_++;
 }
 
 void Engine::arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline) {

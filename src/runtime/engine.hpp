@@ -7,13 +7,13 @@
 #include "runtime/batcher.hpp"
 #include "runtime/loop.hpp"
 #include "runtime/registry.hpp"
+#include "runtime/waiters.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -72,10 +72,11 @@ public:
     /// The store is open again (a new epoch): claiming goes on.
     void on_store_back();
 
-    /// `f` is called on the loop thread when the task becomes final or stops for a person: every watcher of the task
-    /// once, then it is forgotten. A call may still come while and just after forget() runs on another thread. Any thread.
+    /// Called whenever a task becomes final or stops for a person; every watcher of the task once, then forgotten.
     std::uint64_t watch(core::TaskId task, std::function<void(const core::Notice&)> f);
     void forget(core::TaskId task, std::uint64_t token);
+    /// For clients' threads that wait: told by the store's thread, before the loop hears of it. Any thread.
+    Waiters& waiters() { return waiters_; }
     /// Called after each batch that appended to the feed, with its newest cursor.
     std::uint64_t on_feed(std::function<void(std::int64_t)> f);
     void forget_feed(std::uint64_t token) { feed_watchers_.erase(token); }
@@ -132,11 +133,10 @@ private:
         std::uint64_t token;
         std::function<void(const core::Notice&)> f;
     };
-    std::mutex watchers_mutex_;
     std::multimap<core::TaskId, Watcher> watchers_;
-    std::uint64_t next_watch_token_ = 1;
+    Waiters waiters_;
     std::map<std::uint64_t, std::function<void(std::int64_t)>> feed_watchers_;
-    std::uint64_t next_feed_token_ = 1;
+    std::uint64_t next_watch_token_ = 1;
     std::function<void()> quiet_, drained_;
     std::int64_t last_seq_ = 0;
     int in_flight_ = 0;

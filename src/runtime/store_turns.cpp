@@ -9,6 +9,7 @@ namespace pawl::runtime {
 using namespace std::chrono_literals;
 
 void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
+    const auto ended = parts_.engine.waiters().take(outcome);
     BatchOutcome here = split_here(outcome);
     parts_.loop.post([&engine = parts_.engine, early, outcome = std::move(outcome)]() mutable {
         if (early) engine.on_early(std::move(outcome));
@@ -17,6 +18,7 @@ void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
     // After the post: what a client sends to the loop when it has its answer comes behind the batch.
     for (std::size_t i = 0; i < here.items.size(); i++)
         here.items[i].done(here.items[i].command, std::move(here.replies[i].answer));
+    for (const Waiters::Told& told : ended) told.ended(told.output);
 }
 
 StoreTurnsBase::Next StoreTurnsBase::after_flush() {
@@ -75,14 +77,17 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
         parts_.loop.post([fatal = parts_.fatal, error = opened.error()] { fatal(error); });
         return {What::dead};
     }
-    std::vector<Item> waiting = parts_.batcher.take();
-    parts_.batcher.settle_claim(waiting, {});
-    std::erase_if(waiting, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
-    parts_.loop.post([waiting = std::move(waiting), error = error_]() mutable {
-        for (Item& item : waiting)
+    refuse(parts_.batcher.take());
+    return {What::reopen, std::exchange(wait_, std::min<core::Micros>(wait_ * 2, 5s))};
+}
+
+void StoreTurnsBase::refuse(std::vector<Item> items) {
+    parts_.batcher.settle_claim(items, {});
+    std::erase_if(items, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
+    parts_.loop.post([items = std::move(items), error = error_]() mutable {
+        for (Item& item : items)
             if (item.done) item.done(item.command, error);
     });
-    return {What::reopen, std::exchange(wait_, std::min<core::Micros>(wait_ * 2, 5s))};
 }
 
 }  // namespace pawl::runtime

@@ -98,18 +98,21 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
 Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Duration> limit) {
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
-    auto ended = std::make_shared<std::promise<void>>();
+    using Output = std::optional<std::string>;
+    auto ended = std::make_shared<std::promise<Output>>();
     auto heard = ended->get_future();
-    const std::uint64_t watch =
-        holder_.engine().watch(*parsed, [ended](const core::Notice&) { ended->set_value(); });
-    const auto forget = [&] { holder_.engine().forget(*parsed, watch); };
+    Waiters& waiters = holder_.engine().waiters();
+    const std::uint64_t token = waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
     auto now = row(id);
     if (!now || is_answer(*now)) {
-        forget();
+        waiters.forget(*parsed, token);
         return now ? outcome_of(*now) : Result<std::string>(now.error());
     }
-    if (!limit) heard.wait();
-    else if (heard.wait_for(*limit) == std::future_status::timeout) forget();
+    if (limit && heard.wait_for(*limit) == std::future_status::timeout) {
+        waiters.forget(*parsed, token);
+    } else if (Output output = heard.get()) {
+        return std::move(*output);
+    }
     auto last = row(id);
     if (!last) return last.error();
     return outcome_of(*last);

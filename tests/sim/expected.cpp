@@ -21,17 +21,25 @@ public:
 
     Expected any(const Node& node, detail::Scope& scope, std::int64_t so_far) {
         switch (node.kind) {
-            case NodeKind::step: return mixed_in(step(node.step, scope), so_far);
-            case NodeKind::outcome: return mixed_in(caught(step(node.step, scope)), so_far);
-            case NodeKind::sleep: return sleep(scope, so_far);
-            case NodeKind::note: return value(so_far);
+            case NodeKind::step:
+                return mixed_in(step(node.step, scope), so_far);
+            case NodeKind::outcome:
+                return mixed_in(caught(step(node.step, scope)), so_far);
+            case NodeKind::sleep:
+                return sleep(scope, so_far);
+            case NodeKind::note:
+                return value(so_far);
             case NodeKind::chain:
-            case NodeKind::part: return mixed_in(chain(node, scope, so_far), so_far);
-            case NodeKind::rescue: return mixed_in(caught(chain(node, scope, so_far)), so_far);
+            case NodeKind::part:
+                return mixed_in(chain(node, scope, so_far), so_far);
+            case NodeKind::rescue:
+                return mixed_in(caught(chain(node, scope, so_far)), so_far);
             case NodeKind::all:
             case NodeKind::all_steps:
-            case NodeKind::all_tried: return group(node, scope, so_far);
-            case NodeKind::beside: return beside(node, scope, so_far);
+            case NodeKind::all_tried:
+                return group(node, scope, so_far);
+            case NodeKind::beside:
+                return beside(node, scope, so_far);
         }
         return open();
     }
