@@ -135,6 +135,44 @@ TEST(Stop, ADueTimerDoesNotSpinInATaskThatWaitsForItsPause) {
     EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
 }
 
+// ---- a branch that waits ------------------------------------------------------------------------------------------
+
+class Silence final : public detail::AsyncOp {
+public:
+    void await_resume() { throw_if_stopped(); }
+
+private:
+    void start() override {}
+    void give_up() override {}
+};
+
+Async<std::int64_t> listen(const Attempt&) {
+    Silence silence;
+    co_await silence;
+    co_return 1;
+}
+
+std::int64_t refuse() { throw final_error("no"); }
+
+Workflow<std::int64_t> refuse_while_listening(Context& ctx, std::int64_t) {
+    auto listening = ctx.step("listen", listen).timeout(2h);
+    auto both = ctx.all(std::move(listening), ctx.step("refuse", refuse));
+    co_await std::move(both);
+    co_return 1;
+}
+
+TEST(Stop, ACoroutineThatWaitsHearsThatItsSiblingFailed) {
+    SimWorld world;
+    world.serve("refuse", refuse_while_listening);
+    world.start();
+    const core::Micros begin = world.clock.boot();
+
+    const auto row = world.run_to_end(world.submit("refuse", "1"));
+
+    EXPECT_EQ(row.state, TaskState::failed);
+    EXPECT_LT(world.clock.boot() - begin, core::Micros(1min));
+}
+
 // ---- a former hold -----------------------------------------------------------------------------------------------
 
 std::int64_t ignore_stops(Outside* outside) {
