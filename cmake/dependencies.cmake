@@ -8,6 +8,7 @@ find_package(CLI11 REQUIRED)
 find_package(tomlplusplus REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
+find_package(valijson REQUIRED)  # header-only
 if(PAWL_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()

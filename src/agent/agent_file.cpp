@@ -214,12 +214,12 @@ Result<AgentDefinition> parse_agent_file(std::string_view text, const std::strin
 
 Result<AgentDefinition> read_agent_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
-    if (!in)
-        return Error{Errc::not_found,
-                     "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
     constexpr std::size_t bytes_max = 1 << 20;
     std::string text(bytes_max + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (!in.is_open() || in.bad())  // a folder opens, and cannot be read
+        return Error{Errc::bad_input,
+                     "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > bytes_max) return Error{Errc::too_large, path + ": an agent file has at most 1 MiB"};
     return parse_agent_file(text, path);

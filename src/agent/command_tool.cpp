@@ -1,10 +1,11 @@
 #include "agent/command_tool.hpp"
 
 #include "agent/process.hpp"
+#include "core/utf8.hpp"
 #include "runtime/attempt.hpp"
 
-#include <boost/json.hpp>
 #include <spdlog/spdlog.h>
+#include <boost/json.hpp>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,7 +21,8 @@ namespace {
 // Readable once the attempt is to stop; a kill is passed on at once.
 class StopSignal {
 public:
-    StopSignal(const Attempt& attempt, const Process& process) : attempt_(attempt), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    StopSignal(const Attempt& attempt, const Process& process)
+        : attempt_(attempt), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         detail::set_stop_hook(attempt_, [fd = fd_, group = process.identity().group](int level) {
             const std::uint64_t one = 1;
             [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
@@ -54,9 +56,9 @@ ProcessSpec spec_of(const ToolDefinition& tool, const std::vector<std::string>& 
 
 WaitLimits limits_of(const Attempt& attempt, int stop_fd) {
     WaitLimits limits;
-    limits.deadline = std::chrono::steady_clock::now() +
-                      std::chrono::duration_cast<std::chrono::steady_clock::duration>(attempt.deadline() -
-                                                                                      std::chrono::system_clock::now());
+    limits.deadline =
+        std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                               attempt.deadline() - std::chrono::system_clock::now());
     limits.stop_fd = stop_fd;
     return limits;
 }
@@ -67,31 +69,14 @@ std::string output_of(const ProcessOutcome& outcome) {
     return text;
 }
 
-// Bytes that are not UTF-8 cannot stand in JSON: they are shown.
-std::string as_utf8(std::string text) {
-    try {
-        (void)to_json(text);
-        return text;
-    } catch (const JsonError&) {
-        std::string shown;
-        constexpr char hex[] = "0123456789abcdef";
-        for (const char c : text) {
-            const auto byte = static_cast<unsigned char>(c);
-            if (byte < 0x80) shown += c;
-            else shown.append("\\x").append(1, hex[byte >> 4]).append(1, hex[byte & 15]);
-        }
-        return shown;
-    }
-}
-
 ToolResult result_of(const ToolDefinition& tool, const ProcessOutcome& outcome) {
     using End = ProcessOutcome::End;
-    if (outcome.end == End::exited && outcome.exit_code == 0) return {as_utf8(output_of(outcome)), false};
+    if (outcome.end == End::exited && outcome.exit_code == 0) return {core::valid_utf8(output_of(outcome)), false};
     const std::string what = tool.name + " " + outcome.describe();
     if (outcome.end == End::exited || outcome.end == End::signalled) {
         std::string text = what + "\n" + output_of(outcome);
         if (!outcome.err.empty()) text += "\nstderr: " + outcome.err;
-        return {as_utf8(std::move(text)), true};
+        return {core::valid_utf8(text), true};
     }
     if (tool.effect == "once") throw unknown_outcome(what);
     throw retryable(what);
@@ -148,8 +133,8 @@ CommandOutput run_argv(const ToolDefinition& tool, const std::vector<std::string
         if (tool.effect == "once") throw unknown_outcome("the command " + outcome.describe());
         throw retryable("the command " + outcome.describe());
     }
-    return {outcome.end == End::exited ? outcome.exit_code : 128 + outcome.signal, as_utf8(output_of(outcome)),
-            as_utf8(outcome.err)};
+    return {outcome.end == End::exited ? outcome.exit_code : 128 + outcome.signal, core::valid_utf8(output_of(outcome)),
+            core::valid_utf8(outcome.err)};
 }
 
 void tag_invoke(to_json_t, JsonOut& out, const CommandOutput& output) {
@@ -176,7 +161,7 @@ std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::strin
         throw unknown_outcome("the check could not start: " + released.error().message);
     const ProcessOutcome outcome = process->wait(limits_of(attempt, stop.fd()));
     if (outcome.end == ProcessOutcome::End::exited && outcome.exit_code == 0)
-        return ToolResult{as_utf8(output_of(outcome)), false};
+        return ToolResult{core::valid_utf8(output_of(outcome)), false};
     if (outcome.end == ProcessOutcome::End::exited && outcome.exit_code == 1) return std::nullopt;
     throw unknown_outcome("the check " + outcome.describe());
 }

@@ -1,5 +1,8 @@
 #include "agent/schema_check.hpp"
 
+// Without it a schema that cannot be used ends the process.
+#define VALIJSON_USE_EXCEPTIONS 1
+
 #include <boost/json.hpp>
 #include <valijson/adapters/boost_json_adapter.hpp>
 #include <valijson/schema.hpp>

@@ -38,7 +38,8 @@ enum class EntryKind : std::uint8_t {
     // Steps. `path` is the step's identity: scope path, name and occurrence.
     step_started = 40,  ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
     step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
-    step_lost = 42,            ///< a started attempt was cut by a crash or a drain; burns none; number: attempt
+    step_lost = 42,            ///< a started attempt was cut by a crash, or its task stopped before anything of it
+                               ///< happened; burns no attempt; number: attempt
     step_completed = 43,       ///< observed. number: attempt; result
     step_failed = 44,          ///< observed. number: attempts; error
     step_unknown = 45,         ///< a `once` step ended without a known answer; number: attempt; error
@@ -54,6 +55,8 @@ constexpr bool is_observed(EntryKind k) {
     return k == EntryKind::step_completed || k == EntryKind::step_failed || k == EntryKind::step_cancelled ||
            k == EntryKind::timer_fired;
 }
+/// Whether something begins with an entry of this kind: not while its task is being ended.
+constexpr bool starts_something(EntryKind k) { return k == EntryKind::step_started || k == EntryKind::timer_set; }
 /// Whether an entry of this kind belongs to an operation of the code (it has a path).
 constexpr bool is_operation(EntryKind k) { return static_cast<std::uint8_t>(k) >= 40; }
 

@@ -1,4 +1,7 @@
 // The side of pawl/json.hpp that knows Boost.JSON, so that no public header does.
+#include "core/json_string.hpp"
+#include "core/utf8.hpp"
+
 #include <pawl/json.hpp>
 
 #include <boost/json.hpp>
@@ -15,52 +18,6 @@ namespace {
 constexpr std::size_t depth_max = 64;
 
 const bj::value& as_value(const void* v) { return *static_cast<const bj::value*>(v); }
-
-// Length of the valid UTF-8 sequence at `s[i]`, 0 when there is none.
-std::size_t utf8_length(std::string_view s, std::size_t i) {
-    const auto byte = [&](std::size_t k) { return k < s.size() ? static_cast<unsigned char>(s[k]) : 0u; };
-    const auto tail = [&](std::size_t k) { return (byte(k) & 0xC0u) == 0x80u; };
-    const unsigned b = byte(i);
-    if (b < 0x80) return 1;
-    if (b >= 0xC2 && b <= 0xDF) return tail(i + 1) ? 2 : 0;
-    if (b >= 0xE0 && b <= 0xEF) {
-        const unsigned second = byte(i + 1);
-        const bool in_range = b == 0xE0 ? second >= 0xA0 : b == 0xED ? second < 0xA0 : true;
-        return in_range && tail(i + 1) && tail(i + 2) ? 3 : 0;
-    }
-    if (b >= 0xF0 && b <= 0xF4) {
-        const unsigned second = byte(i + 1);
-        const bool in_range = b == 0xF0 ? second >= 0x90 : b == 0xF4 ? second < 0x90 : true;
-        return in_range && tail(i + 1) && tail(i + 2) && tail(i + 3) ? 4 : 0;
-    }
-    return 0;
-}
-
-void escape(std::string& out, unsigned char c) {
-    constexpr char hex[] = "0123456789abcdef";
-    switch (c) {
-        case '"':
-            out += "\\\"";
-            return;
-        case '\\':
-            out += "\\\\";
-            return;
-        case '\n':
-            out += "\\n";
-            return;
-        case '\r':
-            out += "\\r";
-            return;
-        case '\t':
-            out += "\\t";
-            return;
-        default:
-            break;
-    }
-    out += "\\u00";
-    out += hex[c >> 4];
-    out += hex[c & 15];
-}
 
 }  // namespace
 
@@ -87,28 +44,11 @@ void JsonOut::number(double d) {
 }
 
 void JsonOut::string(std::string_view s) {
+    const std::size_t invalid = core::first_invalid_utf8(s);
+    if (invalid != s.size())
+        throw JsonError("byte " + std::to_string(invalid) + " of a string is not UTF-8; store bytes as base64");
     separate();
-    text_ += '"';
-    std::size_t plain = 0;  // start of the run that needs no escape
-    for (std::size_t i = 0; i < s.size();) {
-        const auto c = static_cast<unsigned char>(s[i]);
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-            i++;
-            continue;
-        }
-        if (c >= 0x80) {
-            const std::size_t n = utf8_length(s, i);
-            if (n == 0)
-                throw JsonError("byte " + std::to_string(i) + " of a string is not UTF-8; store bytes as base64");
-            i += n;
-            continue;
-        }
-        text_.append(s, plain, i - plain);
-        escape(text_, c);
-        plain = ++i;
-    }
-    text_.append(s, plain, s.size() - plain);
-    text_ += '"';
+    core::append_json_string(text_, s);
 }
 
 bool JsonIn::is_null() const { return as_value(value_).is_null(); }

@@ -70,7 +70,11 @@ void LedgerBase::open() {
     std::sort(held.begin(), held.end(), [](const TaskRow& a, const TaskRow& b) { return a.ref < b.ref; });
     const bool alone = suspect_was_alone(held);
     for (const TaskRow& row : held) {
-        change(*fetch(row.ref), [&](TaskRow& r) { transition::take_over(stage(), r, alone); });
+        const bool is_living = row.fence.epoch == opening_.living_epoch;
+        change(*fetch(row.ref), [&](TaskRow& r) {
+            if (is_living) transition::hand_back(stage(), r);
+            else transition::take_over(stage(), r, alone);
+        });
     }
     write_back();
     find_next();

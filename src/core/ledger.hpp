@@ -44,8 +44,9 @@ private:
 /// How a store was opened.
 struct Opening {
     std::int32_t epoch = 0;
-    bool unclean = false;                                                ///< the last holder did not close it
-    Marks marks;                                                         ///< the newest numbers in use
+    bool unclean = false;           ///< the last holder did not close it
+    std::int32_t living_epoch = 0;  ///< that of an opening of this process that failed; its tasks did not kill anybody
+    Marks marks;                    ///< the newest numbers in use
     std::int32_t claims_max = std::numeric_limits<std::int32_t>::max();  ///< of one epoch; then a new one begins
 };
 

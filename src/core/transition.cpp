@@ -15,8 +15,6 @@ Error error_about(Errc code, const TaskRow& row, std::string_view verb, std::str
 }
 
 // While a task is being ended nothing new may start, but what runs may still be recorded: its effect has happened.
-bool starts_something(EntryKind kind) { return kind == EntryKind::step_started || kind == EntryKind::timer_set; }
-
 Result<void> check_against_ending(const TaskRow& row, const Record& command) {
     if (row.ending == Ending::none) {
         // A worker may only carry out an end that was asked for; anything else is a bug that must not pass.

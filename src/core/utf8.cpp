@@ -42,6 +42,10 @@ CodePoint code_point_at(std::string_view text, std::size_t at) {
 std::size_t first_invalid_utf8(std::string_view text) {
     std::size_t at = 0;
     while (at < text.size()) {
+        if (static_cast<unsigned char>(text[at]) < 0x80) {  // most of every text: on the way of each recorded result
+            ++at;
+            continue;
+        }
         const CodePoint point = code_point_at(text, at);
         if (point.bytes == 0) return at;
         at += point.bytes;

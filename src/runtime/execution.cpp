@@ -22,6 +22,8 @@ Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::Claime
       definition_(std::move(claimed.definition)),
       voided_(std::move(claimed.voided)),
       context_(*this) {
+    // Submitted where nobody knew the type: what this program has counts.
+    if (definition_.empty()) definition_ = type_.definition;
     ending_ = row_.ending;
     pause_requested_ = row_.pause_requested;
     observed_at_ = row_.created;
@@ -33,6 +35,11 @@ Execution::~Execution() {
     engine_.loop().cancel(wake_timer_);
     engine_.loop().cancel(stop_timer_);
     engine_.loop().cancel(active_timer_);
+}
+
+void Execution::wait_for_former() {
+    waits_ = may_start();
+    if (!waits_) begin();
 }
 
 void Execution::former_is_gone() {
@@ -330,6 +337,11 @@ void Execution::go_live() {
     settle();
 }
 
+// Nothing new begins in a task that is ended, paused or handed back.
+bool Execution::may_start() const {
+    return ending_ == core::Ending::none && !pause_requested_ && !pause_text_ && !engine_.draining();
+}
+
 void Execution::settle() {
     if (phase_ != Phase::live || settling_) return;
     settling_ = true;
@@ -340,7 +352,7 @@ void Execution::settle() {
         if (diverged_ || root_done_ || active_spent_) {
             finish();
         } else {
-            const bool held_up = pause_requested_ || pause_text_ || engine_.draining();
+            const bool held_up = !may_start();
             if (!held_up) start_fresh();
             const bool busy = !running_.empty() || in_flight_ > 0;
             if (!busy && only_durable_waits()) {
@@ -491,6 +503,7 @@ core::Park Execution::park() const {
 // Some branch runs while others wait: those that fall due meanwhile go on from here.
 void Execution::arm_wake() {
     engine_.loop().cancel(std::exchange(wake_timer_, 0));
+    if (!may_start()) return;  // what is due would not begin, and be due again at once
     std::int64_t next_us = 0;
     for (const OpBase* op : active_) {
         const bool waits = op->state.due_us != 0 && (op->kind == OpKind::timer ? op->state.phase != Op::recording

@@ -53,7 +53,7 @@ public:
     /// Starts or resumes the claimed task.
     void begin();
     /// Begins only when nothing of a former hold runs any more, or when there is nothing to start: an end, a pause.
-    void wait_for_former() { waits_ = true; }
+    void wait_for_former();
     void former_is_gone();
     /// The task was claimed again and its frame is still here.
     void resume_parked(core::ClaimedTask claimed);
@@ -161,7 +161,8 @@ private:
                std::optional<core::Micros> due_in = std::nullopt);
     void send_record(core::Transition next = {});
     void on_recorded(core::Command& command, std::vector<Draft>& drafts, Result<core::Answer>& answer);
-    void on_refused(std::vector<Draft>& drafts, const Error& error, bool leaving);
+    void on_refused(core::Record& record, std::vector<Draft>& drafts, const Error& error);
+    void forget_unsent_intents();
     void leave();
 
     // execution_steps.cpp: attempts
@@ -179,10 +180,12 @@ private:
     enum class End : std::uint8_t { in_life, by_crash };
     void attempt_unknown(OpBase& op, const core::Failure& failure, End end);
     void decide_unknown(OpBase& op, const std::string& why, int number);
-    void end_check(OpBase& op, const std::optional<std::string>& over, Ended ended);
+    void end_check(OpBase& op, bool stopped, const std::optional<std::string>& over, Ended ended);
     void recover(OpBase& op);
     void record_intent(const std::shared_ptr<AttemptState>& state, std::string identity);
     void cancel_op(OpBase& op);
+    void attempt_lost(OpBase& op);
+    bool may_start() const;
     void stop_attempts(int level);
     void stop_attempt(Running& running, int level);
     void over(Running& running, std::string why);

@@ -26,6 +26,7 @@ void Execution::draft(EntryKind kind, OpBase& op, std::int64_t number, std::stri
 
 void Execution::send_record(core::Transition next) {
     const bool leaving = !std::holds_alternative<std::monostate>(next);
+    if (leaving) forget_unsent_intents();
     PAWL_ASSERT(leaving || !drafts_.empty());
     core::Record record;
     record.task = row_.ref;
@@ -49,12 +50,22 @@ void Execution::send_record(core::Transition next) {
                  });
 }
 
+// Nobody would run what they announce, and whoever holds the task next would have to call its outcome unknown.
+void Execution::forget_unsent_intents() {
+    std::erase_if(drafts_, [](Draft& d) {
+        if (d.entry.kind != EntryKind::step_started) return false;
+        if (d.intent_of) d.intent_of->answer_intent(false);
+        else d.op->state.phase = OpState::Phase::fresh;
+        return true;
+    });
+}
+
 void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, Result<core::Answer>& answer) {
     auto& record = std::get<core::Record>(command);
     const bool leaving = !std::holds_alternative<std::monostate>(record.next);
     if (phase_ == Phase::gone || !answer) {
         static const Error gone{Errc::lease_lost, "the task is no longer held"};
-        return on_refused(drafts, answer ? gone : answer.error(), leaving);
+        return on_refused(record, drafts, answer ? gone : answer.error());
     }
     const auto& recorded = std::get<core::Recorded>(*answer);
     PAWL_ASSERT(recorded.due.size() == drafts.size());
@@ -67,7 +78,9 @@ void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, 
         apply_to_op(op, entry.kind, entry.number, core::count(recorded.at), due_us, entry.result, entry.error);
         if (op.kind == OpKind::timer && entry.kind == EntryKind::timer_set) op.state.phase = OpState::Phase::backoff;
         if (entry.kind == EntryKind::step_started && op.state.phase == OpState::Phase::intent) {
-            if (ending_ == core::Ending::none && phase_ == Phase::live) run_attempt(op);
+            // Much may have happened since the intent went out.
+            if (may_start() && !op.state.abandoned && !active_spent_) run_attempt(op);
+            else attempt_lost(op);
         }
         if (entry.kind == EntryKind::step_resolved || entry.kind == EntryKind::step_unknown ||
             entry.kind == EntryKind::step_lost || entry.kind == EntryKind::step_attempt_failed)
@@ -91,7 +104,7 @@ void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, 
     engine_.parked(*this);
 }
 
-void Execution::on_refused(std::vector<Draft>& drafts, const Error& error, bool leaving) {
+void Execution::on_refused(core::Record& record, std::vector<Draft>& drafts, const Error& error) {
     for (Draft& d : drafts)
         if (d.intent_of) d.intent_of->answer_intent(false);
     if (phase_ == Phase::gone) return engine_.finished(*this);
@@ -99,12 +112,18 @@ void Execution::on_refused(std::vector<Draft>& drafts, const Error& error, bool 
         spdlog::warn("task {}: given up: {}", core::to_string(row_.id), error.message);
         return drop();
     }
-    // The task is being ended: what was refused would have begun something new. The notice of the end came before
-    // this answer, or the row said so at the claim.
-    for (Draft& d : drafts)
-        if (d.op->state.phase == OpState::Phase::intent || d.op->state.phase == OpState::Phase::recording)
+    // The task is being ended: something of it would have begun. What had happened by then is recorded with the end.
+    // The notice of the end came before this answer, or the row said so at the claim.
+    std::vector<Draft> kept;
+    for (std::size_t i = 0; i < drafts.size(); i++) {
+        Draft& d = drafts[i];
+        d.entry = std::move(record.entries[i]);
+        if (!core::starts_something(d.entry.kind)) kept.push_back(std::move(d));
+        else if (d.op->state.phase == OpState::Phase::intent || d.op->state.phase == OpState::Phase::recording)
             d.op->state.phase = OpState::Phase::fresh;
-    if (leaving) phase_ = Phase::live;
+    }
+    drafts_.insert(drafts_.begin(), std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
+    if (!std::holds_alternative<std::monostate>(record.next)) phase_ = Phase::live;
     PAWL_ASSERT(ending_ != core::Ending::none);
     on_ending(ending_);
     settle();

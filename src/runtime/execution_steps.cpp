@@ -229,8 +229,9 @@ void Execution::on_function_end(Running* running, Ended ended) {
     engine_.loop().cancel(done->idle_timer);
     if (done->deaf) engine_.count_deaf(-1);
     if (phase_ == Phase::gone || phase_ == Phase::leaving || done->deaf) return engine_.finished(*this);
-    if (done->checking) end_check(*done->op, done->over, std::move(ended));
-    else end_attempt(*done->op, done->state->stop.load() > 0 && !done->over, done->over, std::move(ended));
+    const bool stopped = done->state->stop.load() > 0 && !done->over;
+    if (done->checking) end_check(*done->op, stopped, done->over, std::move(ended));
+    else end_attempt(*done->op, stopped, done->over, std::move(ended));
     settle();
 }
 
@@ -257,9 +258,9 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     const bool ending = ending_ != core::Ending::none;
     // Stopped from here, not by itself: what did not end well is no failure of the step.
     if (stopped && known && !ending && !op.state.abandoned && engine_.draining()) {
-        op.state.phase = op.state.intent_open ? Op::recording : Op::fresh;
+        op.state.phase = Op::fresh;
         // Without this word the successor would find an intent and take the outcome for unknown.
-        if (op.state.intent_open) draft(EntryKind::step_lost, op, number);
+        if (op.state.intent_open) attempt_lost(op);
         return;
     }
     if (op.state.abandoned && known) return cancel_op(op);
@@ -360,8 +361,7 @@ void Execution::recover(OpBase& op) {
                 {ErrorClass::unknown, Errc::outcome_unknown,
                  "the worker ended in the middle of attempt " + std::to_string(op.state.attempts + 1)},
                 End::by_crash);
-        op.state.phase = Op::recording;
-        draft(EntryKind::step_lost, op, op.state.attempts + 1);
+        attempt_lost(op);
     };
     if (!op.options.recover || s.identity.empty()) return judge();
     // A tool's process may have outlived its worker: it is gone before anything is judged.
@@ -379,8 +379,12 @@ void Execution::recover(OpBase& op) {
     });
 }
 
-void Execution::end_check(OpBase& op, const std::optional<std::string>& over, Ended ended) {
+void Execution::end_check(OpBase& op, bool stopped, const std::optional<std::string>& over, Ended ended) {
     if (ending_ != core::Ending::none) return;  // the outcome stays unknown, as recorded
+    if (stopped && ended.error && engine_.draining()) {
+        op.state.phase = Op::fresh;  // whoever holds the task next looks again
+        return;
+    }
     if (over || ended.error) {
         const std::string why = over ? *over : describe(ended.error, Effect::read).failure.message;
         pause_reason_ = Reason::outcome_unknown;
@@ -388,12 +392,13 @@ void Execution::end_check(OpBase& op, const std::optional<std::string>& over, En
         return;
     }
     op.state.phase = Op::recording;
-    if (ended.happened) return draft(EntryKind::step_completed, op, op.state.attempts, std::move(ended.result));
+    const int number = std::max(1, op.state.attempts);  // a retry of the task has set the count to 0
+    if (ended.happened) return draft(EntryKind::step_completed, op, number, std::move(ended.result));
     if (op.state.code == Errc::outcome_unknown)
-        return draft(EntryKind::step_resolved, op, op.state.attempts, {}, "its check: it did not happen");
+        return draft(EntryKind::step_resolved, op, number, {}, "its check: it did not happen");
     // The attempt came to this by itself: it counts, and the next one has its back-off.
     again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"},
-                  {}, std::max(1, op.state.attempts));
+                  {}, number);
 }
 
 void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::string identity) {
@@ -404,6 +409,12 @@ void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::s
     draft(EntryKind::step_started, *(*at)->op, state->number, std::move(identity));
     drafts_.back().intent_of = state;
     settle();
+}
+
+// Nothing of it happened, and it burns no attempt.
+void Execution::attempt_lost(OpBase& op) {
+    op.state.phase = Op::recording;
+    draft(EntryKind::step_lost, op, op.state.attempts + 1);
 }
 
 void Execution::cancel_op(OpBase& op) {

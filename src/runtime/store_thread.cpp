@@ -36,12 +36,10 @@ void StoreThread::run() {
     for (;;) {
         // At the end nobody waits for a store that is lost or a disk that is full: nothing of it was acknowledged.
         if (next.pause > core::Micros{0} && !pause(next.pause)) break;
-        if (next.what == What::dead) {
-            pause(std::chrono::hours(24 * 365));
-            break;
-        }
-        if (next.what == What::take && !wait_for_work(items)) break;
-        if (next.what == What::take) next = turns_.take(std::move(items));
+        const bool needs_items = next.what == What::take || next.what == What::dead;
+        if (needs_items && !wait_for_work(items)) break;
+        if (next.what == What::dead) turns_.refuse(std::move(items));
+        else if (next.what == What::take) next = turns_.take(std::move(items));
         else if (next.what == What::flush) next = turns_.flush();
         else next = turns_.reopen();
     }

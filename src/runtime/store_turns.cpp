@@ -77,14 +77,17 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
         parts_.loop.post([fatal = parts_.fatal, error = opened.error()] { fatal(error); });
         return {What::dead};
     }
-    std::vector<Item> waiting = parts_.batcher.take();
-    parts_.batcher.settle_claim(waiting, {});
-    std::erase_if(waiting, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
-    parts_.loop.post([waiting = std::move(waiting), error = error_]() mutable {
-        for (Item& item : waiting)
+    refuse(parts_.batcher.take());
+    return {What::reopen, std::exchange(wait_, std::min<core::Micros>(wait_ * 2, 5s))};
+}
+
+void StoreTurnsBase::refuse(std::vector<Item> items) {
+    parts_.batcher.settle_claim(items, {});
+    std::erase_if(items, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
+    parts_.loop.post([items = std::move(items), error = error_]() mutable {
+        for (Item& item : items)
             if (item.done) item.done(item.command, error);
     });
-    return {What::reopen, std::exchange(wait_, std::min<core::Micros>(wait_ * 2, 5s))};
 }
 
 }  // namespace pawl::runtime

@@ -30,7 +30,7 @@ public:
         take,    ///< wait for work, then take() it
         flush,   ///< flush() at once
         reopen,  ///< reopen() it
-        dead,    ///< never again
+        dead,    ///< never again; refuse() what comes
     };
     /// The next piece, and how long to wait before it.
     struct Next {
@@ -45,6 +45,8 @@ public:
     virtual Next take(std::vector<Item> items) = 0;
     virtual Next flush() = 0;
     Next reopen();
+    /// Answers what was taken while the store is lost.
+    void refuse(std::vector<Item> items);
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
 

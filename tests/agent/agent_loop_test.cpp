@@ -51,9 +51,11 @@ TEST(AgentLoop, EveryModelCallHasAKeyOfItsOwn) {
 
 TEST(AgentLoop, AnUnknownToolIsToldToTheModel) {
     AgentWorld w(script_of({ScriptedTurn::asks("delete_all", "{}"), ScriptedTurn::says("sorry")}));
+    w.tool("look", "read", nothing);
+    w.tool("clean", "once", nothing);
 
     EXPECT_EQ(w.run().state, TaskState::completed);
-    EXPECT_THAT(w.told(), ElementsAre("error: there is no tool \"delete_all\""));
+    EXPECT_THAT(w.told(), ElementsAre("error: there is no tool \"delete_all\"; there are look, clean"));
     EXPECT_EQ(w.count(EntryKind::step_completed), 2) << "the model calls only";
 }
 
@@ -189,6 +191,15 @@ TEST(AgentLoop, ATaskWithoutADefinitionFailsWithWhatToDo) {
 
     EXPECT_EQ(row.state, TaskState::failed);
     EXPECT_THAT(core::decode_failure(row.error).message, HasSubstr("--agent FILE"));
+}
+
+TEST(AgentLoop, ATaskSubmittedWhereTheAgentIsNotKnownTakesThatOfItsProgram) {
+    AgentWorld w(script_of({ScriptedTurn::says("done")}));
+    detail::RegisteredType& type = w.world.registry.add("agent");
+    type.run = [&](Context& ctx, std::string input) { return agent_loop(ctx, std::move(input), &w.functions); };
+    type.definition = encode(w.agent);
+    w.world.start();
+    EXPECT_EQ(w.world.run_to_end(w.world.submit("agent", R"({"text":"hello"})")).state, TaskState::completed);
 }
 
 TEST(AgentLoop, AnInputThatIsNoPromptFailsTheTask) {

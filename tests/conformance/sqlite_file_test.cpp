@@ -53,6 +53,23 @@ protected:
 
 // ---- one holder --------------------------------------------------------------------------------------------------
 
+TEST_F(SqliteFile, WhatTheSameProcessHeldWhenItsStoreFailedIsHandedBackAndSuspectsNobody) {
+    auto store = open().value();
+    const Submit task = submit(1);
+    run(*store, {task, claim()});
+    const std::int32_t epoch = store->epoch();
+
+    store.reset();  // it failed: nothing was closed
+    store = store::open_sqlite(file, clock, {.program = "pawl", .create = true, .living_epoch = epoch}).value();
+    EXPECT_EQ(store->get(task.id)->state, TaskState::pending);
+    EXPECT_EQ(store->get(task.id)->crash_count, 0);
+
+    run(*store, {claim()});
+    store.reset();
+    store = store::open_sqlite(file, clock, {.program = "pawl", .create = true, .living_epoch = epoch}).value();
+    EXPECT_EQ(store->get(task.id)->crash_count, 1) << "it was held by a later opening, so by another process";
+}
+
 TEST_F(SqliteFile, ASecondHolderIsRefusedAndToldWhoTheFirstIs) {
     auto store = store::open_sqlite(file, clock, {.program = "pawl worker", .create = true}).value();
     const auto second = open();

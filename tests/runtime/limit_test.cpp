@@ -266,7 +266,7 @@ TEST_F(LimitTest, ATaskThatWasNotStartedWithinItsQueueTimeoutExpires) {
 // ---- active time -------------------------------------------------------------------------------------------------
 
 Workflow<int> limited(Context& ctx, int, Stage* stage) {
-    ctx.execution().limit_active_time(60s);
+    ctx.execution().limit_active_time(60s, OnBreach::fail);
     for (int i = 0; i < 3; i++) {
         StageStep step = step_of(ctx, stage, "work");
         co_await std::move(step);

@@ -2,6 +2,7 @@
 #include "runtime/engine_fixture.hpp"
 
 #include "core/limits.hpp"
+#include "core/validate.hpp"
 
 #include <boost/describe/class.hpp>
 
@@ -134,8 +135,7 @@ TEST_F(StepTest, AResultAtTheLimitIsStored) {
 }
 
 Workflow<int> counts(Context& ctx, int, Stage* stage) {
-    const int n = co_await ctx.step("count", [stage] { return static_cast<int>(stage->executions.size()); });
-    co_return n;
+    co_return co_await ctx.step("count", [&] { return static_cast<int>(stage->executions.size()); });
 }
 
 TEST_F(StepTest, AnInputThatDoesNotFitTheTypeFailsTheTask) {
@@ -147,6 +147,21 @@ TEST_F(StepTest, AnInputThatDoesNotFitTheTypeFailsTheTask) {
     EXPECT_EQ(world.run_to_end(id).state, TaskState::failed);
     EXPECT_EQ(failure(id).code, Errc::bad_input);
     EXPECT_NE(failure(id).message.find("the input does not fit the type"), std::string::npos);
+}
+
+TEST_F(StepTest, BadInputAnInputOverTheLimitIsRefusedAndTheNextSubmitWorks) {
+    world.serve("one", one_step, &stage);
+    world.start();
+    core::SubmitRequest request;
+    request.type = "one";
+    request.input = '"' + std::string(core::limits::input_bytes_max - 1, 'x') + '"';
+
+    const auto refused = core::make_submit(std::move(request), world.clock.wall(), {1, 2});
+
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::too_large);
+    const std::string longest = '"' + std::string(core::limits::input_bytes_max - 2, 'x') + '"';
+    EXPECT_EQ(world.run_to_end(world.submit("one", longest)).state, TaskState::completed);
 }
 
 TEST_F(StepTest, TheKeyIsTheSameOverAttemptsAndProcessesAndUniqueOtherwise) {

@@ -26,24 +26,38 @@ Move move_of(TaskState from, const Entry& entry) {
     using enum TaskState;
     const auto reason = static_cast<Reason>(entry.number);
     switch (entry.kind) {
-        case EntryKind::submitted: return {entry.no == 1, pending};
-        case EntryKind::claimed: return {from == pending, running};
-        case EntryKind::parked: return {from == running, reason == Reason::retry ? pending : waiting};
-        case EntryKind::woken: return {from == pending || from == waiting, pending};
+        case EntryKind::submitted:
+            return {entry.no == 1, pending};
+        case EntryKind::claimed:
+            return {from == pending, running};
+        case EntryKind::parked:
+            return {from == running, reason == Reason::retry ? pending : waiting};
+        case EntryKind::woken:
+            return {from == pending || from == waiting, pending};
         case EntryKind::handed_back:
-        case EntryKind::taken_over: return {from == running, pending};
-        case EntryKind::paused: return {from == running || is_rest(from), paused};
-        case EntryKind::resumed: return {from == paused || from == running, from == running ? running : pending};
-        case EntryKind::completed: return {from == running, completed};
-        case EntryKind::failed: return {from == running || is_rest(from), failed};
-        case EntryKind::cancelled: return {from == running || is_rest(from), cancelled};
-        case EntryKind::reopened: return {from == failed || from == cancelled, pending};
+        case EntryKind::taken_over:
+            return {from == running, pending};
+        case EntryKind::paused:
+            return {from == running || is_rest(from), paused};
+        case EntryKind::resumed:
+            return {from == paused || from == running, from == running ? running : pending};
+        case EntryKind::completed:
+            return {from == running, completed};
+        case EntryKind::failed:
+            return {from == running || is_rest(from), failed};
+        case EntryKind::cancelled:
+            return {from == running || is_rest(from), cancelled};
+        case EntryKind::reopened:
+            return {from == failed || from == cancelled, pending};
         case EntryKind::ending:
-        case EntryKind::pause_requested: return {from == running, running};
+        case EntryKind::pause_requested:
+            return {from == running, running};
         case EntryKind::step_completed:
         case EntryKind::step_failed:
-        case EntryKind::step_resolved: return {from == running || from == paused, from};  // paused: `resolve`
-        default: return {from == running, from};
+        case EntryKind::step_resolved:
+            return {from == running || from == paused, from};  // paused: `resolve`
+        default:
+            return {from == running, from};
     }
 }
 
@@ -55,8 +69,8 @@ std::string History::name(core::TaskId id) {
 }
 
 void History::broken(const Task& task, const Entry& entry, const std::string& text) {
-    trace_.broken(name(task.id) + " entry " + std::to_string(entry.no) + " " + std::string(to_string(entry.kind)) + " '" +
-                  entry.path + "': " + text);
+    trace_.broken(name(task.id) + " entry " + std::to_string(entry.no) + " " + std::string(to_string(entry.kind)) +
+                  " '" + entry.path + "': " + text);
 }
 
 void History::follow(core::Reader& reader) {
@@ -66,8 +80,8 @@ void History::follow(core::Reader& reader) {
             last_seq_ = entry.seq;
             Task& task = tasks_[id];
             task.id = id;
-            std::string line = name(id) + " #" + std::to_string(entry.no) + " " + std::string(to_string(entry.kind)) + " " +
-                               entry.path + " n=" + std::to_string(entry.number) +
+            std::string line = name(id) + " #" + std::to_string(entry.no) + " " + std::string(to_string(entry.kind)) +
+                               " " + entry.path + " n=" + std::to_string(entry.number) +
                                " at=" + std::to_string(core::count(entry.at));
             if (entry.due) line += " due=" + std::to_string(core::count(*entry.due));
             trace_.note(line + " " + entry.result + " " + entry.error);
@@ -96,7 +110,8 @@ void History::move(Task& task, const Entry& entry) {
     const Move move = move_of(task.state, entry);
     if (!move.allowed) broken(task, entry, "I9: not from " + std::string(pawl::to_string(task.state)));
     task.state = move.to;
-    if (entry.kind == EntryKind::resumed && entry.due && task.state == TaskState::pending) task.state = TaskState::waiting;
+    if (entry.kind == EntryKind::resumed && entry.due && task.state == TaskState::pending)
+        task.state = TaskState::waiting;
 }
 
 void History::take_operation(Task& task, const Entry& entry) {

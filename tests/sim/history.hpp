@@ -25,11 +25,11 @@ public:
         core::TaskId id;
         std::vector<core::Entry> entries;
         TaskState state = TaskState::pending;
-        bool is_leaving = false;                 // handed back or taken over, with its new state to follow
-        std::map<std::string, std::string> done; // results that hold, by path, voided ones included
-        std::set<std::string> over;              // steps and timers with a recorded end that is not void
+        bool is_leaving = false;                  // handed back or taken over, with its new state to follow
+        std::map<std::string, std::string> done;  // results that hold, by path, voided ones included
+        std::set<std::string> over;               // steps and timers with a recorded end that is not void
         std::map<std::string, core::Instant> due;
-        std::set<std::string> unknown;           // steps whose newest entry is step_unknown
+        std::set<std::string> unknown;  // steps whose newest entry is step_unknown
     };
     /// Null when nothing of it is durable.
     const Task* task(core::TaskId id) const;

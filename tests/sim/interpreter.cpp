@@ -69,9 +69,7 @@ Async<std::int64_t> perform_async(Outside* outside, const StepPlan* plan, const 
         bool is_stopped = false;
         try {
             co_await wait;
-        } catch (const detail::AsyncStopped&) {
-            is_stopped = true;
-        }
+        } catch (const detail::AsyncStopped&) { is_stopped = true; }
         if (is_stopped) throw visit.stopped();
     }
     visit.act();
@@ -165,9 +163,7 @@ Workflow<std::int64_t> run_rescue(Context& ctx, Run run, const Node* node, std::
     std::int64_t value = value_of_failure;
     try {
         value = co_await run_chain(ctx, run, node, so_far);
-    } catch (const StepFailed&) {
-        value = value_of_failure;
-    }
+    } catch (const StepFailed&) { value = value_of_failure; }
     co_return mixed(so_far, value);
 }
 
@@ -228,19 +224,33 @@ Workflow<std::int64_t> run_beside(Context& ctx, Run run, const Node* node, std::
 Workflow<std::int64_t> run_node(Context& ctx, Run run, const Node* node, std::int64_t so_far) {
     std::int64_t value = 0;
     switch (node->kind) {
-        case NodeKind::step: value = co_await run_step(ctx, run, &node->step); break;
-        case NodeKind::outcome: value = co_await run_outcome(ctx, run, &node->step); break;
-        case NodeKind::sleep: co_await ctx.sleep(node->sleep); co_return so_far;
-        case NodeKind::note: note(ctx, run, node->id); co_return so_far;
+        case NodeKind::step:
+            value = co_await run_step(ctx, run, &node->step);
+            break;
+        case NodeKind::outcome:
+            value = co_await run_outcome(ctx, run, &node->step);
+            break;
+        case NodeKind::sleep:
+            co_await ctx.sleep(node->sleep);
+            co_return so_far;
+        case NodeKind::note:
+            note(ctx, run, node->id);
+            co_return so_far;
         case NodeKind::chain:
-        case NodeKind::part: value = co_await run_chain(ctx, run, node, so_far); break;
-        case NodeKind::rescue: co_return co_await run_rescue(ctx, run, node, so_far);
-        case NodeKind::all: co_return co_await run_all(ctx, run, node, so_far);
-        case NodeKind::all_steps: co_return co_await run_all_steps(ctx, run, node, so_far);
+        case NodeKind::part:
+            value = co_await run_chain(ctx, run, node, so_far);
+            break;
+        case NodeKind::rescue:
+            co_return co_await run_rescue(ctx, run, node, so_far);
+        case NodeKind::all:
+            co_return co_await run_all(ctx, run, node, so_far);
+        case NodeKind::all_steps:
+            co_return co_await run_all_steps(ctx, run, node, so_far);
         case NodeKind::all_tried:
             if (is_async(node)) co_return co_await run_all_tried<AsyncStep>(ctx, run, node, so_far);
             co_return co_await run_all_tried<PlainStep>(ctx, run, node, so_far);
-        case NodeKind::beside: co_return co_await run_beside(ctx, run, node, so_far);
+        case NodeKind::beside:
+            co_return co_await run_beside(ctx, run, node, so_far);
     }
     co_return mixed(so_far, value);
 }

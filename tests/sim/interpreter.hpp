@@ -21,9 +21,9 @@ struct Expected {
     enum class What : std::uint8_t { value, failure, open };
     What what = What::value;
     std::int64_t value = 0;
-    int failed_no = 0;        ///< number of the entry with which it was there
+    int failed_no = 0;  ///< number of the entry with which it was there
     std::string failed_path;
-    std::string misfit;       ///< the journal says something that the program cannot have done
+    std::string misfit;  ///< the journal says something that the program cannot have done
 };
 Expected expected_of(const Program& program, const History::Task& task, bool has_deadline);
 

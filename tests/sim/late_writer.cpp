@@ -8,7 +8,8 @@ void LateWriter::meet(std::vector<runtime::Item>& batch,
     std::vector<core::Record> late;
     for (const core::Record& old : kept_) {
         const auto now = row(old.task);
-        // A guard that compares nothing but the claim, or nothing but the epoch, must meet a write that only it refuses.
+        // A guard that compares nothing but the claim, or nothing but the epoch, must meet a write that only it
+        // refuses.
         const bool is_over = now && now->fence > old.fence && now->state == TaskState::running;
         if (is_over && chance_.one_in(4)) late.push_back(old);
     }

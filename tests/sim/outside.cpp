@@ -28,7 +28,8 @@ void Outside::reopen(core::TaskId id) {
 void Outside::noted(core::TaskId id, int reopened, int place, const std::string& what) {
     const auto [at, is_new] = notes_.emplace(std::tuple(id, reopened, place), what);
     if (at->second != what)
-        trace_.broken("I7: the code saw " + at->second + " at place " + std::to_string(place) + ", and in a replay " + what);
+        trace_.broken("I7: the code saw " + at->second + " at place " + std::to_string(place) + ", and in a replay " +
+                      what);
 }
 
 // ---- executions --------------------------------------------------------------------------------------------------
@@ -66,10 +67,12 @@ std::string Outside::Visit::name() const {
 void Outside::Visit::check_begin() {
     Trace& trace = outside_.trace_;
     const auto& state = attempt_.state();
+    if (attempt_.number() < 1) trace.broken(name() + " has a number that is none");
     if (facts_.is_running) trace.broken(name() + " begins while another attempt still runs");
     if (facts_.is_observed) trace.broken("I5: " + name() + " begins though the code has seen its end");
     const History::Task* durable = outside_.history_.task(state.task);
-    if (durable && durable->done.contains(state.path)) trace.broken("I5: " + name() + " begins though its result is recorded");
+    if (durable && durable->done.contains(state.path))
+        trace.broken("I5: " + name() + " begins though its result is recorded");
     if (task_.is_ended) trace.broken("I8: " + name() + " begins though the end of its task was acknowledged");
     if (state.fence < task_.fence) trace.broken("I6: " + name() + " has an older fence than an attempt before it");
     task_.fence = std::max(task_.fence, state.fence);
@@ -79,7 +82,8 @@ void Outside::Visit::check_begin() {
     const std::string key = attempt_.key();
     const auto [at, is_new] = outside_.keys_.emplace(key, StepName{state.task, plan_.name});
     if (at->second != StepName{state.task, plan_.name}) trace.broken("I10: one key for two steps");
-    if (!facts_.key.empty() && facts_.key != key && task_.touched == 0) trace.broken("I10: " + name() + " has a new key");
+    if (!facts_.key.empty() && facts_.key != key && task_.touched == 0)
+        trace.broken("I10: " + name() + " has a new key");
     facts_.key = key;
 }
 
@@ -98,7 +102,8 @@ void Outside::Visit::act() {
         if (plan_.effect == Effect::once || plan_.id % 3 != 0) throw retryable("planned");
         throw std::runtime_error("planned, by an exception");
     }
-    const bool is_cut = !task_.is_mended && plan_.effect == Effect::once && attempt_.number() <= plan_.fails + plan_.cuts;
+    const bool is_cut =
+        !task_.is_mended && plan_.effect == Effect::once && attempt_.number() <= plan_.fails + plan_.cuts;
     if (is_cut && plan_.id % 2 == 0) throw std::runtime_error("cut before the effect");
     outside_.trace_.note("effect " + name());
     facts_.applied++;

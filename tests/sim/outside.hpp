@@ -39,7 +39,7 @@ public:
         bool is_ended = false;   // an end was acknowledged
         bool is_mended = false;  // a person removed the causes of its failures
         std::int64_t fence = 0;
-        int touched = 0;         // operator's verbs that may start attempts anew
+        int touched = 0;  // operator's verbs that may start attempts anew
     };
 
     Facts& facts(const StepName& name) { return facts_[name]; }

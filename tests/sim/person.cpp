@@ -12,15 +12,15 @@ bool is_delicate(Verb verb) { return verb == Verb::retry || verb == Verb::resolv
 
 void Person::plan(testing::SimRandom& draw, Micros length) {
     const int verbs = draw.below(9);
-    for (int i = 0; i < verbs; i++)
-        world_.at(world_.clock.boot() + draw.length(length), [this] { act_at_random(); });
+    for (int i = 0; i < verbs; i++) world_.at(world_.clock.boot() + draw.length(length), [this] { act_at_random(); });
 }
 
 void Person::act_at_random() {
     if (is_helping_ || clients_.tasks().empty()) return;
     const auto& tasks = clients_.tasks();
     const core::TaskId id = tasks[static_cast<std::size_t>(world_.chance.below(static_cast<int>(tasks.size())))].id;
-    constexpr Verb verbs[] = {Verb::cancel, Verb::kill, Verb::pause, Verb::pause, Verb::resume, Verb::retry, Verb::resolve};
+    constexpr Verb verbs[] = {Verb::cancel, Verb::kill,  Verb::pause,  Verb::pause,
+                              Verb::resume, Verb::retry, Verb::resolve};
     core::Operate command;
     command.id = id;
     command.verb = verbs[world_.chance.below(7)];
@@ -45,7 +45,8 @@ void Person::help_to_the_end() {
 
 void Person::look_after(core::TaskId id) {
     const core::TaskRow row = world_.row(id);
-    if (row.state == TaskState::paused || (row.state == TaskState::running && row.pause_requested)) return help(id, row);
+    if (row.state == TaskState::paused || (row.state == TaskState::running && row.pause_requested))
+        return help(id, row);
     // Some failures are mended and tried again, once.
     const bool has_failed = row.state == TaskState::failed && row.reason == Reason::error;
     if (!has_failed || retried_[id] > 0 || row.id.bytes[15] % 2 == 0) return;
@@ -57,6 +58,8 @@ void Person::look_after(core::TaskId id) {
 }
 
 void Person::help(core::TaskId id, const core::TaskRow& row) {
+    // The row may be applied and not yet flushed; a person sees what is durable.
+    if (row.state != outside_.history().task(id)->state) return;
     core::Operate command;
     command.id = id;
     command.verb = Verb::resume;

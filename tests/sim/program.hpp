@@ -24,10 +24,10 @@ struct StepPlan {
     Exhausted on_exhausted = Exhausted::fail;
     std::optional<Duration> timeout, total;
 
-    int fails = 0;               ///< attempts that fail retryably before one succeeds
-    bool fails_for_good = false; ///< and then none does
-    int cuts = 0;                ///< attempts of a `once` step that end without a word
-    int blind_checks = 0;        ///< checks that cannot tell
+    int fails = 0;                                  ///< attempts that fail retryably before one succeeds
+    bool fails_for_good = false;                    ///< and then none does
+    int cuts = 0;                                   ///< attempts of a `once` step that end without a word
+    int blind_checks = 0;                           ///< checks that cannot tell
     std::chrono::microseconds before{0}, after{0};  ///< work before and after the effect
     bool heeds_stop = true;
     std::int64_t value = 0;
@@ -35,7 +35,7 @@ struct StepPlan {
 
 enum class NodeKind : std::uint8_t {
     step,
-    outcome,    ///< a step whose failure is a value
+    outcome,  ///< a step whose failure is a value
     sleep,
     note,       ///< now, random, uuid
     chain,      ///< one after the other

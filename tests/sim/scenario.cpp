@@ -17,7 +17,7 @@ using testing::SimWorld;
 
 /// What may go wrong in this run, and how often; 0 = never, else one in so many things that happen.
 struct Dangers {
-    int crash = 0, store_fault = 0, clock_jump = 0, stop = 0;
+    int crash = 0, store_fault = 0, clock_jump = 0, stop = 0, usurper = 0;
     bool late_writer = false;
     Micros length{};
 
@@ -26,6 +26,7 @@ struct Dangers {
         store_fault = rate(draw);
         clock_jump = draw.percent(30) ? 500 : 0;
         stop = draw.percent(30) ? 700 : 0;
+        usurper = draw.percent(20) ? 700 : 0;
         late_writer = draw.percent(50);
         length = 5s + draw.length(5min);
     }
@@ -116,6 +117,7 @@ private:
         if (!world_.is_up()) return;
         if (comes(dangers_.store_fault)) fail_store();
         if (comes(dangers_.stop) && !is_draining_) drain();
+        if (comes(dangers_.usurper)) return usurp();
         if (comes(dangers_.crash)) crash();
     }
 
@@ -124,7 +126,8 @@ private:
                                                 MemoryDisk::Fault::full};
         const MemoryDisk::Fault fault = faults[draw_.below(3)];
         const bool in_flush = draw_.one_in(2);
-        trace_.note("the store will fail, kind " + std::to_string(static_cast<int>(fault)) + (in_flush ? " in a flush" : ""));
+        trace_.note("the store will fail, kind " + std::to_string(static_cast<int>(fault)) +
+                    (in_flush ? " in a flush" : ""));
         if (in_flush) world_.disk->fail_next_flush(fault);
         else world_.disk->fail_next_apply(fault);
         world_.fail_opens(draw_.below(3));
@@ -136,6 +139,14 @@ private:
         is_draining_ = false;
         world_.crash();
         restart_later();
+    }
+
+    // What a lock file prevents, as long as it is there: two processes on one store. The newer one wins.
+    void usurp() {
+        trace_.note("another process opens the store");
+        crashes_++;
+        is_draining_ = false;
+        if (world_.usurp(world_.submission("program", "0", {}))) trace_.broken("I6: two owners write to one store");
     }
 
     void restart_later() {

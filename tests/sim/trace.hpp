@@ -1,4 +1,5 @@
-// What happened in one run: a digest of all of it, the lines when somebody wants to read them, and the first rule broken.
+// What happened in one run: a digest of all of it, the lines when somebody wants to read them, and the first rule
+// broken.
 #pragma once
 
 #include "support/sim_time.hpp"

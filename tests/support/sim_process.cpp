@@ -42,11 +42,16 @@ void SimProcess::collect(std::vector<Choice>& choices) const {
 
 void SimProcess::happen(const Choice& choice) {
     switch (choice.what) {
-        case Choice::What::post: return loop_.run_post();
-        case Choice::What::boot_timer: return loop_.run_due_boot();
-        case Choice::What::wall_timer: return loop_.run_due_wall();
-        case Choice::What::store: return turn_store();
-        case Choice::What::function: return pool_.go_on(choice.number);
+        case Choice::What::post:
+            return loop_.run_post();
+        case Choice::What::boot_timer:
+            return loop_.run_due_boot();
+        case Choice::What::wall_timer:
+            return loop_.run_due_wall();
+        case Choice::What::store:
+            return turn_store();
+        case Choice::What::function:
+            return pool_.go_on(choice.number);
     }
 }
 
@@ -72,6 +77,8 @@ void SimProcess::turn_store() {
     }
     const bool has_failed = next_turn_.what == What::reopen || next_turn_.pause > core::Micros{0};
     if (has_failed || turn.what == What::reopen) parts_.on_disturbance();
+    // Until the engine hears of it, it goes on with claims that are over.
+    if (has_failed) loop_.post([this] { parts_.on_disturbance(); });
     next_turn_at_ = parts_.clock.boot() + next_turn_.pause;
     if (next_turn_.what == What::flush) next_turn_at_ += parts_.chance.length(parts_.flush_length_max);
 }

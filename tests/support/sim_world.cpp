@@ -25,13 +25,16 @@ Result<std::unique_ptr<core::Store>> SimWorld::open() {
         failing_opens_--;
         return Error{Errc::store_unavailable, "open: the simulated disk does not answer"};
     }
-    return std::unique_ptr<core::Store>(std::make_unique<store::MemoryStore>(disk, clock, options.make_ledger));
+    auto store = std::make_unique<store::MemoryStore>(disk, clock, options.make_ledger, living_epoch_);
+    living_epoch_ = store->epoch();
+    return std::unique_ptr<core::Store>(std::move(store));
 }
 
 void SimWorld::start() {
     PAWL_ASSERT(!process_);
     starts_++;
     failing_opens_ = 0;
+    living_epoch_ = 0;
     SimProcessParts parts{clock,
                           chance,
                           registry,
@@ -59,6 +62,15 @@ void SimWorld::crash(int batches_kept) {
     lose_calls();
 }
 
+bool SimWorld::usurp(core::Command late) {
+    PAWL_ASSERT(process_);
+    disturbances_++;
+    const std::unique_ptr<SimProcess> former = std::move(process_);
+    lose_calls();
+    start();
+    return former->store() && former->store()->apply(std::span(&late, 1)).has_value();
+}
+
 void SimWorld::close_process() {
     disturbances_++;
     process_->close();
@@ -76,8 +88,7 @@ void SimWorld::stop() {
 
 void SimWorld::lose_calls() {
     const auto lost = std::exchange(calls_, {});
-    for (const auto& [number, done] : lost)
-        done(Error{Errc::store_unavailable, "the process died before it answered"});
+    for (const auto& [number, done] : lost) done(Error{Errc::store_unavailable, "the process died before it answered"});
 }
 
 // ---- time --------------------------------------------------------------------------------------------------------
@@ -126,14 +137,13 @@ void SimWorld::send(core::Command command, Done done) {
     if (!process_) return done(Error{Errc::store_unavailable, "no process answers"});
     const std::uint64_t number = ++last_call_;
     calls_[number] = std::move(done);
-    process_->batcher().push(
-        {std::move(command), [this, number](core::Command&, Result<core::Answer> answer) {
-             const auto at = calls_.find(number);
-             if (at == calls_.end()) return;
-             const Done f = std::move(at->second);
-             calls_.erase(at);
-             f(std::move(answer));
-         }});
+    process_->batcher().push({std::move(command), [this, number](core::Command&, Result<core::Answer> answer) {
+                                  const auto at = calls_.find(number);
+                                  if (at == calls_.end()) return;
+                                  const Done f = std::move(at->second);
+                                  calls_.erase(at);
+                                  f(std::move(answer));
+                              }});
 }
 
 Result<core::Answer> SimWorld::call(core::Command command) {

@@ -33,7 +33,8 @@ public:
 
     /// Serves `f(Context&, In, deps...)` as type `name`, in every process from now on.
     template <class R, class In, class... D>
-    detail::RegisteredType& serve(std::string name, Workflow<R> (*f)(Context&, In, D...), std::type_identity_t<D>... deps) {
+    detail::RegisteredType& serve(std::string name, Workflow<R> (*f)(Context&, In, D...),
+                                  std::type_identity_t<D>... deps) {
         detail::RegisteredType& type = registry.add(std::move(name));
         type.run = [f, deps...](Context& ctx, std::string json) {
             return adapt<R, In, D...>(ctx, std::move(json), f, deps...);
@@ -48,6 +49,9 @@ public:
     /// SIGKILL or power loss: of the unflushed batches a drawn number survives, or as many as said.
     void crash();
     void crash(int batches_kept);
+    /// Another process opens the store behind the back of this one, which, frozen until then, sends one more command
+    /// and dies. Whether the store took it.
+    bool usurp(core::Command late);
     /// Like SIGTERM: drains, with time passing, then closes the store.
     void stop();
     /// The end of it alone, after a drain.
@@ -96,7 +100,8 @@ public:
 
 private:
     template <class R, class In, class... D>
-    static Workflow<std::string> adapt(Context& ctx, std::string json, Workflow<R> (*f)(Context&, In, D...), D... deps) {
+    static Workflow<std::string> adapt(Context& ctx, std::string json, Workflow<R> (*f)(Context&, In, D...),
+                                       D... deps) {
         In in = from_json<In>(json);
         Workflow<R> workflow = f(ctx, std::move(in), deps...);
         if constexpr (std::is_void_v<R>) {
@@ -115,6 +120,7 @@ private:
     std::map<std::uint64_t, Done> calls_;  // sent, not answered
     std::uint64_t last_call_ = 0;
     int failing_opens_ = 0, disturbances_ = 0, starts_ = 0;
+    std::int32_t living_epoch_ = 0;  // of the process's last opening
     std::unique_ptr<SimProcess> process_;
     std::vector<SimProcess::Choice> choices_;
 };

@@ -25,7 +25,8 @@ int MemoryDisk::unflushed() const { return image_->unflushed(); }
 
 MemoryStore::MemoryStore(const Clock& clock) : MemoryStore(std::make_shared<MemoryDisk>(), clock) {}
 
-MemoryStore::MemoryStore(std::shared_ptr<MemoryDisk> disk, const Clock& clock, MakeLedger make)
+MemoryStore::MemoryStore(std::shared_ptr<MemoryDisk> disk, const Clock& clock, MakeLedger make,
+                         std::int32_t living_epoch)
     : disk_(std::move(disk)), clock_(clock, disk_->image_->newest_marks().clock), life_(disk_->lives_) {
     image().keep_unflushed(0);
     image().begin_batch();
@@ -34,7 +35,9 @@ MemoryStore::MemoryStore(std::shared_ptr<MemoryDisk> disk, const Clock& clock, M
     epoch_ = ++meta.epoch;
     meta.clean = false;
     image().set_meta(meta);
-    ledger_ = make(image(), clock_, {.epoch = epoch_, .unclean = unclean_, .marks = image().newest_marks()});
+    ledger_ =
+        make(image(), clock_,
+             {.epoch = epoch_, .unclean = unclean_, .living_epoch = living_epoch, .marks = image().newest_marks()});
     ledger_->open();
     image().flush();
     ledger_->flushed();

@@ -25,7 +25,7 @@ public:
         : lock_(std::move(lock)), path_(std::move(path)), machine_clock_(clock) {}
     ~SqliteStore() override;
 
-    Result<void> open(MakeLedger make);
+    Result<void> open(MakeLedger make, std::int32_t living_epoch);
 
     Result<Applied> apply(std::span<const Command> batch) override;
     Result<void> flush() override;
@@ -53,7 +53,7 @@ public:
     Result<std::vector<std::string>> check() override { return queries_.check(); }
 
 private:
-    Result<void> take_ownership(MakeLedger make);
+    Result<void> take_ownership(MakeLedger make, std::int32_t living_epoch);
     Result<void> check_usable() const;
     Result<void> begin();
     bool is_owner();
@@ -90,7 +90,7 @@ SqliteStore::~SqliteStore() {
 
 // ---- opening and closing -----------------------------------------------------------------------------------------
 
-Result<void> SqliteStore::open(MakeLedger make) {
+Result<void> SqliteStore::open(MakeLedger make, std::int32_t living_epoch) {
     if (!connection_.open(path_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) return *connection_.failure();
     const Result<FileKind> kind = file_kind(connection_);
     if (!kind) return kind.error();
@@ -100,11 +100,11 @@ Result<void> SqliteStore::open(MakeLedger make) {
     if (!configure_writer(connection_, *kind)) return *connection_.failure();
     if (auto migrated = migrate(connection_, *kind); !migrated) return migrated.error();
     sqlite3_wal_hook(connection_.handle(), &SqliteStore::on_commit, this);
-    return take_ownership(make);
+    return take_ownership(make, living_epoch);
 }
 
 // One transaction: the new epoch, and every task of older epochs taken over.
-Result<void> SqliteStore::take_ownership(MakeLedger make) {
+Result<void> SqliteStore::take_ownership(MakeLedger make, std::int32_t living_epoch) {
     begin_.use().run();
     SqliteTables::Meta meta = tables_.meta();
     unclean_ = !meta.clean;
@@ -114,7 +114,8 @@ Result<void> SqliteStore::take_ownership(MakeLedger make) {
     const Marks marks = tables_.newest_marks();
     if (connection_.failure()) return *connection_.failure();
     clock_.emplace(machine_clock_, marks.clock);
-    ledger_ = make(tables_, *clock_, {.epoch = meta.epoch, .unclean = unclean_, .marks = marks});
+    ledger_ = make(tables_, *clock_,
+                   {.epoch = meta.epoch, .unclean = unclean_, .living_epoch = living_epoch, .marks = marks});
     ledger_->open();
     commit_.use().run();
     if (connection_.failure()) return *connection_.failure();
@@ -249,7 +250,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Clock&
     Result<FileLock> lock = FileLock::take(*real_path, options.program);
     if (!lock) return lock.error();
     auto store = std::make_unique<SqliteStore>(std::move(*lock), *real_path, clock);
-    if (auto opened = store->open(make); !opened) return opened.error();
+    if (auto opened = store->open(make, options.living_epoch); !opened) return opened.error();
     return std::unique_ptr<Store>(std::move(store));
 }
 

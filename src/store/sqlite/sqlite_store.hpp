@@ -15,6 +15,9 @@ struct SqliteOptions {
     std::string program = "pawl";
     /// Make the file when there is none; otherwise its absence is not_found.
     bool create = true;
+    /// Epoch of this process's last opening, when that failed (0 = none): what it held is handed back, and no task is
+    /// suspected of having killed its owner.
+    std::int32_t living_epoch = 0;
 };
 
 /// Opens the file for writing, as its only holder in the world: takes the lock `<real path>.lock`, brings the schema up

@@ -93,7 +93,7 @@ pawl::Workflow<std::string> poison(pawl::Context& ctx, int) {
 pawl::Workflow<std::size_t> blocking(pawl::Context& ctx, int) {
     std::vector<std::string> local(1'000, "a text that is too long to lie in the string itself");
     const auto block = [&local](const pawl::Attempt& attempt) {
-        leave("blocking");
+        attempt.log("it blocks");
         std::size_t letters = 0;
         for (std::size_t i = 0; !attempt.stop_requested() && is_deadly(); i = (i + 1) % local.size()) {
             letters += local[i].size();

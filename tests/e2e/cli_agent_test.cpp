@@ -1,0 +1,83 @@
+// `pawl run` with endpoints and agent files that are not as they should be: exit codes, and no key anywhere.
+#include "agent/stand_in_model.hpp"
+#include "e2e/cli.hpp"
+
+#include <filesystem>
+
+namespace pawl::e2e {
+namespace {
+
+using agent::ModelFault;
+using agent::ScriptedTurn;
+
+constexpr const char* key = "sk-live-0123456789abcdef";
+constexpr const char* head = "name = \"doctor\"\nmodel = \"any\"\n";
+
+class CliAgent : public CliTest {
+protected:
+    CliAgent() : CliTest(InMemory{}) { EXPECT_TRUE(model.start()); }
+
+    test::ProcessResult run(const std::string& toml, const std::string& prompt = "Fix it.") {
+        write("agent.toml", toml);
+        return test::run(words({"run", "--agent", path("agent.toml"), prompt}), "",
+                         {{"OPENAI_BASE_URL=" + model.base_url(), std::string("OPENAI_API_KEY=") + key}, ""});
+    }
+    bool is_anywhere(const std::string& text) const {
+        for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(file()).parent_path())) {
+            std::ifstream in(entry.path(), std::ios::binary);
+            const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+            if (bytes.find(text) != std::string::npos) return true;
+        }
+        return false;
+    }
+
+    agent::StandInModel model{
+        agent::script_of({ScriptedTurn::asks("check_disk", "{}"), ScriptedTurn::says("It is full.")})};
+};
+
+const std::string tool =
+    "[[tool]]\nname = \"check_disk\"\ndescription = \"disk usage\"\ncommand = [\"echo\", \"93 %\"]\n";
+
+TEST_F(CliAgent, AnAnswerGoesToStdout) {
+    const auto done = run(head + tool);
+    EXPECT_EQ(done.exit, 0) << done.err;
+    EXPECT_EQ(done.out, "It is full.\n");
+    EXPECT_FALSE(is_anywhere("0123456789abcdef"));
+}
+
+TEST_F(CliAgent, AnAgentFileThatIsRefusedStoresNothing) {
+    expect_refused(run(std::string(head) + "modle = \"x\"\n"), 2, "did you mean model?");
+    expect_refused(run(std::string(head) + "api_key = \"x\"\n"), 2, "api_key_env");
+    expect_refused(run(head + tool + "parameters = { type = 7 }\n"), 2, "not a JSON Schema");
+    expect_refused(run("name = "), 2, "not TOML");
+    expect_refused(pawl({"run", "--agent", path("none.toml"), "x"}), 2, "cannot be read");
+    EXPECT_FALSE(std::filesystem::exists(file()));
+    EXPECT_EQ(run(head + tool).exit, 0);
+}
+
+TEST_F(CliAgent, ARefusedKeyFailsTheTaskAndIsShownNowhere) {
+    model.fault(0, ModelFault::unauthorized, 9);
+    const auto done = run(head + tool);
+    EXPECT_EQ(done.exit, 1) << done.err;
+    EXPECT_NE(done.err.find("check the API key"), std::string::npos) << done.err;
+    EXPECT_EQ((done.out + done.err).find("0123456789abcdef"), std::string::npos);
+    EXPECT_FALSE(is_anywhere("0123456789abcdef"));
+    EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliAgent, ASpentBudgetIsAPauseThatNamesTheLimit) {
+    const auto done = run(head + tool + "[limits]\nturns = 1\n");
+    EXPECT_EQ(done.exit, 8) << done.err;
+    EXPECT_NE(done.err.find("limit of 1 turns is used up"), std::string::npos) << done.err;
+}
+
+TEST_F(CliAgent, AnEndpointThatIsNoUrlFailsTheTaskAtOnce) {
+    write("agent.toml", head + tool);
+    const auto done = test::run(words({"run", "--agent", path("agent.toml"), "x"}), "",
+                                {{"OPENAI_BASE_URL=ftp://models.example.com"}, ""});
+    EXPECT_EQ(done.exit, 1) << done.err;
+    EXPECT_NE(done.err.find("must start with http://"), std::string::npos) << done.err;
+}
+
+}  // namespace
+}  // namespace pawl::e2e

@@ -1,0 +1,384 @@
+// The engine on real threads: the blocking pool, clients, the store's thread.
+#include "runtime/holder_fixture.hpp"
+
+#include "runtime/attempt.hpp"
+#include "runtime/idle.hpp"
+
+#include <numeric>
+#include <set>
+#include <thread>
+
+namespace pawl::testing {
+namespace {
+
+using detail::TaskVerb;
+
+class ThreadsTest : public HolderTest {
+protected:
+    Meeting meeting;
+};
+
+// ---- frames live until their functions have returned -------------------------------------------------------------
+
+Workflow<std::int64_t> sums_a_local(Context& ctx, int n, Meeting* meeting) {
+    std::vector<int> numbers(1'000, n);
+    const std::int64_t sum = co_await ctx.step("sum", [&](const Attempt&) {
+        meeting->executions++;
+        meeting->begun.open();
+        meeting->go_on.pass();
+        meeting->seen = std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
+        meeting->returned++;
+        return meeting->seen.load();
+    });
+    co_return sum;
+}
+
+TEST_F(ThreadsTest, AKilledTasksFrameLivesUntilItsBlockingStepHasReturned) {
+    serve("sum", sums_a_local, &meeting);
+    start();
+    const std::string id = submit("sum", "7");
+    meeting.begun.pass();
+
+    ASSERT_TRUE(backend->operate(id, TaskVerb::kill));
+    const auto ended = wait(id);
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, Errc::task_cancelled);
+    EXPECT_EQ(meeting.returned, 0) << "the task is final without it";
+
+    meeting.go_on.open();
+    close();
+    EXPECT_EQ(meeting.returned, 1);
+    EXPECT_EQ(meeting.seen, 7'000) << "it read a local of the coroutine";
+}
+
+TEST_F(ThreadsTest, ACancelledTasksFrameLivesUntilItsBlockingStepHasReturned) {
+    serve("sum", sums_a_local, &meeting);
+    start();
+    const std::string id = submit("sum", "7");
+    meeting.begun.pass();
+
+    ASSERT_TRUE(backend->operate(id, TaskVerb::cancel));
+    EXPECT_FALSE(wait(id));
+
+    meeting.go_on.open();
+    close();
+    EXPECT_EQ(meeting.seen, 7'000);
+}
+
+TEST_F(ThreadsTest, ADrainWithADeafStepHandsItsTaskBackAndTheNextProcessCompletesIt) {
+    serve("sum", sums_a_local, &meeting);
+    start();
+    const std::string id = submit("sum", "7");
+    meeting.begun.pass();
+
+    drain();
+    holder->close_store();
+    EXPECT_EQ(meeting.returned, 0);
+    meeting.go_on.open();
+    close();
+    EXPECT_EQ(meeting.seen, 7'000);
+
+    start();
+    EXPECT_EQ(wait(id).value(), "7000");
+    EXPECT_EQ(meeting.executions, 2);
+}
+
+Workflow<int> heeds_its_stop(Context& ctx, int, Meeting* meeting) {
+    std::vector<int> numbers(1'000, 1);
+    co_return co_await ctx.step("work", [&](const Attempt& attempt) -> int {
+        meeting->executions++;
+        meeting->begun.open();
+        while (!attempt.stop_requested()) std::this_thread::yield();
+        meeting->seen = std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
+        throw retryable("stopped");
+    });
+}
+
+TEST_F(ThreadsTest, AStepHearsThatItsTaskWasCancelled) {
+    options.engine.stop_grace = std::chrono::hours(1);
+    serve("heeds", heeds_its_stop, &meeting);
+    start();
+    const std::string id = submit("heeds", "0");
+    meeting.begun.pass();
+
+    ASSERT_TRUE(backend->operate(id, TaskVerb::cancel));
+
+    EXPECT_FALSE(wait(id));
+    EXPECT_EQ(meeting.seen, 1'000);
+    EXPECT_EQ(meeting.executions, 1);
+}
+
+Workflow<int> times_out(Context& ctx, int, Meeting* meeting) {
+    std::vector<int> numbers(1'000, 1);
+    co_return co_await ctx
+        .step("work",
+              [&](const Attempt& attempt) -> int {
+                  if (attempt.number() == 2) return 2;
+                  while (!attempt.stop_requested()) std::this_thread::yield();
+                  meeting->seen = std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
+                  return 1;
+              })
+        .timeout(1ms)
+        .retry(Retry().attempts(2).delay(1ms));
+}
+
+TEST_F(ThreadsTest, AResultAfterTheTimeoutIsRefusedAndTheNextAttemptCounts) {
+    serve("late", times_out, &meeting);
+    start();
+
+    const auto ended = wait(submit("late", "0"));
+
+    // A busy machine may stop either attempt before it has begun; the first one's result never counts.
+    EXPECT_FALSE(ended && *ended == "1");
+}
+
+Workflow<int> two_branches(Context& ctx, int, Meeting* meeting) {
+    std::vector<int> numbers(1'000, 1);
+    auto fails = ctx.step("fails", [&]() -> int {
+        meeting->begun.pass();
+        throw final_error("out of stock");
+    });
+    auto works = ctx.step("works", [&](const Attempt& attempt) -> int {
+        meeting->begun.open();
+        while (!attempt.stop_requested()) std::this_thread::yield();
+        meeting->seen = std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
+        throw retryable("stopped");
+    });
+    auto both = ctx.all(std::move(fails), std::move(works));
+    co_await std::move(both);
+    co_return 0;
+}
+
+TEST_F(ThreadsTest, AFailedBranchStopsItsSiblingAndWaitsForIt) {
+    serve("two", two_branches, &meeting);
+    start();
+
+    const auto ended = wait(submit("two", "0"));
+
+    ASSERT_FALSE(ended);
+    EXPECT_NE(ended.error().message.find("out of stock"), std::string::npos);
+    EXPECT_EQ(meeting.seen, 1'000);
+}
+
+// ---- intents -----------------------------------------------------------------------------------------------------
+
+Workflow<bool> begins_itself(Context& ctx, int, std::function<bool(const Attempt&)>* f) {
+    detail::StepOptions step_options;
+    step_options.effect = Effect::once;
+    step_options.intent_by_step = true;
+    co_return co_await ctx.step("work", [&](const Attempt& attempt) { return (*f)(attempt); }).with(step_options);
+}
+
+TEST_F(ThreadsTest, BeginEffectReturnsOnceTheIntentIsInTheFile) {
+    std::string id;
+    Gate submitted;
+    bool durable = false;
+    std::function<bool(const Attempt&)> f = [&](const Attempt& attempt) {
+        const bool begun = detail::begin_effect(attempt, R"({"pid":7})");
+        submitted.pass();
+        for (const core::Entry& entry : journal(id)) durable |= entry.kind == core::EntryKind::step_started;
+        return begun;
+    };
+    serve("begins", begins_itself, &f);
+    start();
+
+    id = submit("begins", "0");
+    submitted.open();
+
+    EXPECT_EQ(wait(id).value(), "true");
+    EXPECT_TRUE(durable);
+}
+
+TEST_F(ThreadsTest, BeginEffectIsRefusedAfterAKill) {
+    std::promise<bool> begun;
+    auto heard = begun.get_future();
+    std::function<bool(const Attempt&)> f = [&](const Attempt& attempt) {
+        meeting.begun.open();
+        while (!attempt.stop_requested()) std::this_thread::yield();
+        begun.set_value(detail::begin_effect(attempt, "{}"));
+        return true;
+    };
+    serve("begins", begins_itself, &f);
+    start();
+    const std::string id = submit("begins", "0");
+    meeting.begun.pass();
+
+    ASSERT_TRUE(backend->operate(id, TaskVerb::kill));
+
+    EXPECT_FALSE(heard.get());
+    EXPECT_FALSE(wait(id));
+}
+
+// ---- clients -----------------------------------------------------------------------------------------------------
+
+int square(int n) { return n * n; }
+Workflow<int> squares(Context& ctx, int n) {
+    const int pooled = co_await ctx.step("pool", square, n);
+    const int looped = co_await ctx.step("loop", square, n).on_loop();
+    co_await ctx.sleep(1ms);
+    co_return pooled == looped ? pooled : -1;
+}
+
+TEST_F(ThreadsTest, TasksOfManyClientsComplete) {
+    serve("squares", squares);
+    start();
+    std::vector<std::thread> clients;
+    std::atomic<int> good{0};
+    for (int c = 0; c < 4; c++)
+        clients.emplace_back([&, c] {
+            std::vector<std::string> ids;
+            for (int i = 0; i < 25; i++) ids.push_back(submit("squares", std::to_string(100 * c + i)));
+            for (int i = 0; i < 25; i++)
+                good += wait(ids[static_cast<std::size_t>(i)]).value() == std::to_string(square(100 * c + i)) ? 1 : 0;
+        });
+    for (std::thread& client : clients) client.join();
+
+    EXPECT_EQ(good, 100);
+}
+
+TEST_F(ThreadsTest, ParallelSubmitsWithOneKeyMakeOneTask) {
+    serve("squares", squares);
+    start();
+    std::mutex mutex;
+    std::set<std::string> ids;
+    std::atomic<int> made{0};
+    std::vector<std::thread> clients;
+    for (int c = 0; c < 8; c++)
+        clients.emplace_back([&] {
+            for (int i = 0; i < 25; i++) {
+                const auto answer = backend->submit("squares", "3", SubmitOptions().key("the one")).value();
+                made += answer.replayed ? 0 : 1;
+                std::lock_guard lock(mutex);
+                ids.insert(answer.id);
+            }
+        });
+    for (std::thread& client : clients) client.join();
+
+    EXPECT_EQ(ids.size(), 1u);
+    EXPECT_EQ(made, 1);
+    EXPECT_EQ(wait(*ids.begin()).value(), "9");
+}
+
+// ---- idle --------------------------------------------------------------------------------------------------------
+
+Workflow<int> fails_first(Context& ctx, int, Meeting* meeting) {
+    auto step = ctx.step("work", [&](const Attempt& attempt) {
+        if (attempt.number() < 3) throw retryable("busy");
+        return static_cast<int>(++meeting->executions);
+    });
+    co_return co_await std::move(step).retry(Retry().delay(5ms));
+}
+Workflow<int> sleeps_long(Context& ctx, int) {
+    co_await ctx.sleep(std::chrono::hours(1));
+    co_return 0;
+}
+
+class IdleTest : public ThreadsTest {
+protected:
+    void wait_until_idle() {
+        std::promise<void> idle;
+        holder->loop().post([&] { runtime::when_idle(*holder, registry, {}, [&] { idle.set_value(); }); });
+        idle.get_future().wait();
+    }
+};
+
+TEST_F(IdleTest, IdleMeansThatBackoffsAndDelaysAreOverAndLeavesWhatWaits) {
+    serve("flaky", fails_first, &meeting);
+    serve("sleeps", sleeps_long);
+    start();
+    const std::string waiting = submit("sleeps", "0");
+    const std::string flaky = submit("flaky", "0");
+    const std::string delayed = submit("flaky", "0", SubmitOptions().delay(10ms));
+    const std::string unserved = submit("nobody_serves_this", "0");
+
+    wait_until_idle();
+
+    EXPECT_EQ(backend->status(flaky)->state, TaskState::completed);
+    EXPECT_EQ(backend->status(delayed)->state, TaskState::completed);
+    EXPECT_EQ(backend->status(waiting)->state, TaskState::waiting);
+    EXPECT_EQ(backend->status(unserved)->state, TaskState::pending);
+}
+
+TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
+    serve("sleeps", sleeps_long);
+    start();
+
+    wait_until_idle();
+
+    EXPECT_EQ(holder->engine().held(), 0u);
+}
+
+// ---- a store that is lost ----------------------------------------------------------------------------------------
+
+class LostStore final : public core::Store {
+public:
+    explicit LostStore(std::unique_ptr<core::Store> store) : store_(std::move(store)) {}
+    Result<core::Applied> apply(std::span<const core::Command> batch) override {
+        for (const core::Command& command : batch)
+            if (std::holds_alternative<core::Submit>(command)) is_lost_ = true;
+        if (is_lost_) return Error{Errc::store_unavailable, "the disk is gone"};
+        return store_->apply(batch);
+    }
+    Result<void> flush() override { return store_->flush(); }
+    std::int32_t epoch() const override { return store_->epoch(); }
+    bool unclean() const override { return store_->unclean(); }
+    Result<void> close() override { return store_->close(); }
+    Result<core::TaskRow> get(const core::TaskId& id) override { return store_->get(id); }
+    Result<core::TaskRow> get(core::TaskRef ref) override { return store_->get(ref); }
+    Result<std::vector<core::TaskId>> match(std::string_view p, int n) override { return store_->match(p, n); }
+    Result<std::vector<core::TaskRow>> list(const core::ListFilter& f) override { return store_->list(f); }
+    Result<std::vector<core::Entry>> journal(core::TaskRef t, int a, int n) override {
+        return store_->journal(t, a, n);
+    }
+    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t a, int n) override {
+        return store_->feed(a, n);
+    }
+    Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }
+    Result<std::vector<std::int64_t>> counts() override { return store_->counts(); }
+    Result<void> backup(const std::string& f) override { return store_->backup(f); }
+    Result<std::vector<std::string>> check() override { return store_->check(); }
+
+private:
+    std::unique_ptr<core::Store> store_;
+    bool is_lost_ = false;
+};
+
+TEST_F(ThreadsTest, AfterALostStoreWorkGoesOnWithTheNextOne) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        auto store = store::open_sqlite(file(), clock);
+        if (!store || ++openings > 1) return store;
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(std::move(*store)));
+    };
+    serve("squares", squares);
+    start();
+
+    const auto lost = backend->submit("squares", "3", SubmitOptions().key("k"));
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().code, Errc::store_unavailable);
+
+    EXPECT_EQ(wait(submit("squares", "3", SubmitOptions().key("k"))).value(), "9");
+    EXPECT_EQ(openings, 2);
+}
+
+TEST_F(ThreadsTest, AStoreThatIsLostForGoodIsToldAndNoClientWaitsForEver) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        if (++openings > 1) return Error{Errc::store_corrupt, "the file is damaged"};
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(store::open_sqlite(file(), clock).value()));
+    };
+    serve("squares", squares);
+    start();
+    std::promise<Errc> told;
+    holder->loop().post([&] { holder->on_fatal([&](const Error& error) { told.set_value(error.code); }); });
+
+    EXPECT_FALSE(backend->submit("squares", "3", SubmitOptions()));
+    EXPECT_EQ(told.get_future().get(), Errc::store_corrupt);
+
+    const auto late = backend->submit("squares", "3", SubmitOptions());
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Errc::store_unavailable);
+}
+
+}  // namespace
+}  // namespace pawl::testing
