@@ -100,6 +100,12 @@ std::string text_at(const bj::object& parent, std::string_view key) {
     return std::string(v->get_string());
 }
 
+// A string of JSON by the protocol; some endpoints send the object itself.
+std::string arguments_at(const bj::object& function) {
+    const bj::value* v = function.if_contains("arguments");
+    return v && v->is_object() ? bj::serialize(*v) : text_at(function, "arguments");
+}
+
 std::int64_t number_at(const bj::object* parent, std::string_view key) {
     if (!parent) return 0;
     const bj::value* v = parent->if_contains({key.data(), key.size()});
@@ -229,7 +235,7 @@ Result<ChatAnswer> parse_chat_answer(std::string_view body) {
             const bj::object* function = call ? object_at(*call, "function") : nullptr;
             if (!function) return unreadable("a tool call without a function", body);
             chat.message.tool_calls.push_back(
-                {text_at(*call, "id"), text_at(*function, "name"), text_at(*function, "arguments")});
+                {text_at(*call, "id"), text_at(*function, "name"), arguments_at(*function)});
         }
         mend_ids(chat.message.tool_calls);
     }

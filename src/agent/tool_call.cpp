@@ -44,10 +44,17 @@ struct ReadyCall {
     std::string arguments;
 };
 
+Error no_such_tool(const AgentDefinition& agent, const std::string& name) {
+    std::string text = "there is no tool " + core::shown(name);
+    for (const ToolDefinition& tool : agent.tools)
+        text += (&tool == &agent.tools.front() ? "; there are " : ", ") + tool.name;
+    return {Errc::not_found, text};
+}
+
 Result<ReadyCall> make_ready(const AgentDefinition& agent, const ToolCall& call, const FunctionTools* functions) {
     ReadyCall ready;
     ready.tool = find_tool(agent, call.name);
-    if (!ready.tool) return Error{Errc::not_found, "there is no tool " + core::shown(call.name)};
+    if (!ready.tool) return no_such_tool(agent, call.name);
     const ToolDefinition& tool = *ready.tool;
     if (tool.policy == "deny") return Error{Errc::refused, "the policy of this agent denies " + tool.name};
     if (tool.kind == "function") {

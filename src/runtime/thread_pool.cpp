@@ -24,12 +24,15 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run(std::function<void()> f) {
-    std::lock_guard lock(mutex_);
-    if (stopped_) return;
-    queue_.push_back(std::move(f));
-    if (static_cast<int>(queue_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_ && start_thread())
-        return;
-    ready_.notify_one();
+    {
+        std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        queue_.push_back(std::move(f));
+        if (static_cast<int>(queue_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_ &&
+            start_thread())
+            return;
+    }
+    ready_.notify_one();  // without the lock: who wakes up needs it at once
 }
 
 bool ThreadPool::start_thread() {

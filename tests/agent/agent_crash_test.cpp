@@ -92,6 +92,17 @@ TEST(AgentCrash, AStopHandsTheTaskBackAndTheNextProcessGoesOn) {
     for (const auto& [key, times] : requests_by_key(d.w)) EXPECT_LE(times, 2) << key;
 }
 
+TEST(AgentCrash, AReplayAtEveryWaitChangesNothing) {
+    DiskDoctor d(11);
+    d.w.world.options.engine.park_everywhere = true;
+    for (int turn = 0; turn < 4; turn++) d.w.model.fault(turn, ModelFault::rate_limited);
+
+    EXPECT_EQ(d.w.run().state, TaskState::completed);
+    EXPECT_EQ(d.w.model.requests().size(), 8u);
+    EXPECT_EQ(d.w.deeds.calls["check_disk"], 2);
+    EXPECT_EQ(d.w.deeds.calls["clean_logs"], 1);
+}
+
 // A worker dies while a `once` tool works; nothing can tell whether it happened.
 core::TaskRow die_in_tool(AgentWorld& w, const std::string& on_unknown, const std::string& effect = "once") {
     bool begun = false;

@@ -22,8 +22,9 @@ AgentDefinition read(const std::string& text) { return parse_agent_file(text, "a
 std::string refusal(const std::string& text) {
     const auto parsed = parse_agent_file(text, "a.toml");
     EXPECT_TRUE(parsed.has_error()) << text;
-    if (!parsed) EXPECT_EQ(parsed.error().code, Errc::bad_input);
-    return parsed ? "" : parsed.error().message;
+    if (parsed) return "";
+    EXPECT_EQ(parsed.error().code, Errc::bad_input);
+    return parsed.error().message;
 }
 
 constexpr const char* whole = R"toml(

@@ -51,9 +51,11 @@ TEST(AgentLoop, EveryModelCallHasAKeyOfItsOwn) {
 
 TEST(AgentLoop, AnUnknownToolIsToldToTheModel) {
     AgentWorld w(script_of({ScriptedTurn::asks("delete_all", "{}"), ScriptedTurn::says("sorry")}));
+    w.tool("look", "read", nothing);
+    w.tool("clean", "once", nothing);
 
     EXPECT_EQ(w.run().state, TaskState::completed);
-    EXPECT_THAT(w.told(), ElementsAre("error: there is no tool \"delete_all\""));
+    EXPECT_THAT(w.told(), ElementsAre("error: there is no tool \"delete_all\"; there are look, clean"));
     EXPECT_EQ(w.count(EntryKind::step_completed), 2) << "the model calls only";
 }
 

@@ -80,6 +80,13 @@ TEST(ChatAnswer, ToolCallsAreReadHoweverTheyAreMissingTheirIds) {
     EXPECT_FALSE(chat->message.content);
 }
 
+TEST(ChatAnswer, ArgumentsThatAreAnObjectCountAsTheirText) {
+    const auto chat = parse_chat_answer(
+        answer_with(R"({"tool_calls":[{"id":"x","function":{"name":"a","arguments":{"path":"/"}}}]})"));
+    ASSERT_TRUE(chat);
+    EXPECT_EQ(chat->message.tool_calls.at(0).arguments, R"({"path":"/"})");
+}
+
 TEST(ChatAnswer, ARefusalIsTheText) {
     const auto chat = parse_chat_answer(answer_with(R"({"content":null,"refusal":"I cannot help with that."})"));
     ASSERT_TRUE(chat);

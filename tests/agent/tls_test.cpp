@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <csignal>
 #include <fstream>
 
 namespace pawl::net {
@@ -78,6 +79,11 @@ public:
 
 private:
     void serve(int fd) {
+        // OpenSSL writes with plain write(): to a client that left first it must not end the test. This thread only.
+        sigset_t pipe;
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
         SSL* ssl = SSL_new(context_);
         SSL_set_fd(ssl, fd);
         if (SSL_accept(ssl) == 1) {

@@ -26,7 +26,7 @@ public:
             case NodeKind::outcome:
                 return mixed_in(caught(step(node.step, scope)), so_far);
             case NodeKind::sleep:
-                return sleep(scope, so_far);
+                return timer(scope, so_far);
             case NodeKind::note:
                 return value(so_far);
             case NodeKind::chain:
@@ -85,7 +85,7 @@ private:
         return e;
     }
 
-    Expected sleep(detail::Scope& scope, std::int64_t so_far) {
+    Expected timer(detail::Scope& scope, std::int64_t so_far) {
         const auto at = ends_.find(scope.next_path("sleep"));
         return at != ends_.end() && at->second->kind == EntryKind::timer_fired ? value(so_far) : open();
     }
@@ -127,7 +127,7 @@ private:
         const std::string path = scope.next_path("all");
         detail::Scope first(path + "/0/"), second(path + "/1/");
         const Expected done = step(node.step, first);
-        const Expected slept = sleep(second, 0);
+        const Expected slept = timer(second, 0);
         Expected both = together(path, {done, slept}, 0);
         if (both.what == What::value) both.value = mixed(so_far, done.value);
         return both;

@@ -67,6 +67,7 @@ std::string Outside::Visit::name() const {
 void Outside::Visit::check_begin() {
     Trace& trace = outside_.trace_;
     const auto& state = attempt_.state();
+    if (attempt_.number() < 1) trace.broken(name() + " has a number that is none");
     if (facts_.is_running) trace.broken(name() + " begins while another attempt still runs");
     if (facts_.is_observed) trace.broken("I5: " + name() + " begins though the code has seen its end");
     const History::Task* durable = outside_.history_.task(state.task);

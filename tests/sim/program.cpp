@@ -39,7 +39,7 @@ private:
         const int pick = draw_.below(100);
         if (pick < 68) return with_step(NodeKind::step);
         if (pick < 80) return with_step(NodeKind::outcome);
-        if (pick < 92) return sleep();
+        if (pick < 92) return timer();
         Node node;
         node.kind = NodeKind::note;
         node.id = ++last_id_;
@@ -74,7 +74,7 @@ private:
         plan.asks_first = false;
     }
 
-    Node sleep() {
+    Node timer() {
         Node node;
         node.kind = NodeKind::sleep;
         left_--;

@@ -1,8 +1,10 @@
 // What a stop, a pause or an end leaves behind of steps that were about to begin: repairs that simulation led to.
+#include "runtime/attempt.hpp"
 #include "support/sim_world.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace pawl::testing {
@@ -133,6 +135,78 @@ TEST(Stop, ADueTimerDoesNotSpinInATaskThatWaitsForItsPause) {
     EXPECT_EQ(outside.happened, 1);
     ASSERT_TRUE(world.operate(id, Verb::resume));
     EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
+}
+
+// ---- what had happened when the end came -------------------------------------------------------------------------
+
+std::int64_t cancel_itself(Outside* outside, const Attempt& attempt) {
+    core::Operate cancel;
+    cancel.id = attempt.state().task;
+    outside->world->send(cancel, [](const Result<core::Answer>&) {});
+    return 7;
+}
+
+// Its result and the other step's intent go out together, behind the cancel.
+Workflow<std::int64_t> cancel_and_pay(Context& ctx, std::int64_t, Outside* outside) {
+    auto a = ctx.step("a", cancel_itself, outside).on_loop();
+    auto b = ctx.step("b", pay, outside).effect(Effect::once);
+    auto both = ctx.all(std::move(a), std::move(b));
+    co_await std::move(both);
+    co_return 1;
+}
+
+TEST(Stop, AResultThatMeetsTheEndIsRecordedAndNothingBegins) {
+    SimWorld world;
+    Outside outside(world);
+    world.serve("cancel", cancel_and_pay, &outside);
+    world.start();
+
+    const auto id = world.submit("cancel", "1");
+    const auto row = world.run_to_end(id);
+
+    EXPECT_EQ(row.state, TaskState::cancelled);
+    EXPECT_EQ(outside.begun, 0);
+    const auto entries = world.journal(id);
+    EXPECT_EQ(std::ranges::count(entries, core::EntryKind::step_completed, &core::Entry::kind), 1);
+    EXPECT_EQ(std::ranges::count(entries, core::EntryKind::step_started, &core::Entry::kind), 0);
+}
+
+// ---- a branch that waits ------------------------------------------------------------------------------------------
+
+class Silence final : public detail::AsyncOp {
+public:
+    void await_resume() { throw_if_stopped(); }
+
+private:
+    void start() override {}
+    void give_up() override {}
+};
+
+Async<std::int64_t> listen(const Attempt&) {
+    Silence silence;
+    co_await silence;
+    co_return 1;
+}
+
+std::int64_t refuse() { throw final_error("no"); }
+
+Workflow<std::int64_t> refuse_while_listening(Context& ctx, std::int64_t) {
+    auto listening = ctx.step("listen", listen).timeout(2h);
+    auto both = ctx.all(std::move(listening), ctx.step("refuse", refuse));
+    co_await std::move(both);
+    co_return 1;
+}
+
+TEST(Stop, ACoroutineThatWaitsHearsThatItsSiblingFailed) {
+    SimWorld world;
+    world.serve("refuse", refuse_while_listening);
+    world.start();
+    const core::Micros begin = world.clock.boot();
+
+    const auto row = world.run_to_end(world.submit("refuse", "1"));
+
+    EXPECT_EQ(row.state, TaskState::failed);
+    EXPECT_LT(world.clock.boot() - begin, core::Micros(1min));
 }
 
 // ---- a former hold -----------------------------------------------------------------------------------------------
