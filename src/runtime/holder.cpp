@@ -90,6 +90,7 @@ Result<core::Answer> Holder::call(core::Command command) {
 }
 
 void Holder::read(std::function<void(core::Reader&)> work, std::function<void()> done) {
+    if (!reader_thread_) return;  // asked while everything is closed: nobody waits for it any more
     reader_thread_->run([this, work = std::move(work), done = std::move(done)]() mutable {
         read_here(work);
         loop_.post(std::move(done));

@@ -58,6 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSubmit{"AttemptsTooMany", {"echo", "1", "--max-attempts", "1001"}, "0 to 1,000"},
                     BadSubmit{"AttemptsNegative", {"echo", "1", "--max-attempts", "-1"}, "0 to 1,000"},
                     BadSubmit{"AttemptsUnlimited", {"echo", "1", "--max-attempts", "0"}, "needs a deadline"},
+                    BadSubmit{"AttemptsNotANumber", {"echo", "1", "--max-attempts", "many"}, "max-attempts"},
+                    BadSubmit{"DelayNegative", {"echo", "1", "--delay", "-1s"}, "delay"},
                     BadSubmit{"PriorityTooHigh", {"echo", "1", "--priority", "101"}, "-100 to 100"},
                     BadSubmit{"QueueMalformed", {"echo", "1", "--queue", "a b"}, "queue"},
                     BadSubmit{"BulkAndType", {"echo", "--bulk", "x"}, "--bulk"}),
@@ -79,6 +81,31 @@ TEST_F(CliBadInput, AnInputOverTheLimitIsRefused) {
     expect_refused(pawl({"submit", "echo", "-"}, "\"" + std::string(1u << 20, 'x') + "\""), 2, "input");
     expect_refused(pawl({"submit", "echo", "-"}, std::string(8u << 20, ' ')), 2, "longer than");
     EXPECT_EQ(tasks(), 1u);
+}
+
+// Each control character of the output stands as six in JSON.
+TEST_F(CliBadInput, AResultOverTheLimitFailsItsTaskWithAClearError) {
+    const std::string id =
+        submit({"command", R"({"argv": ["/bin/sh", "-c", "head -c 262144 /dev/zero | tr '\\000' '\\001'"]})"});
+    EXPECT_EQ(pawl({"worker", "--until-idle"}).exit, 0);
+    const auto result = pawl({"result", id, "--json"});
+    EXPECT_EQ(result.exit, 1) << result.err;
+    EXPECT_NE((result.out + result.err).find("too_large"), std::string::npos) << result.out << result.err;
+    EXPECT_NE(pawl({"result", id}).err.find("1 MiB"), std::string::npos) << pawl({"result", id}).err;
+    submit({"echo"});
+    EXPECT_EQ(pawl({"worker", "--until-idle"}).exit, 0);
+}
+
+TEST_F(CliBadInput, AnEscapedNulIsRefusedInAKeyAndKeptInTheInput) {
+    write("many", R"({"type": "echo", "input": "a\u0000b", "key": "good"}
+{"type": "echo", "input": 1, "key": "a\u0000b"}
+)");
+    const auto done = pawl({"submit", "--bulk", path("many")});
+    EXPECT_EQ(done.exit, 2) << done.err;
+    EXPECT_NE(done.err.find("key"), std::string::npos) << done.err;
+    const auto list = json({"list"});
+    for (const auto& task : list.at("tasks").as_array())
+        EXPECT_EQ(task.at("key").as_string(), "good") << "a key with a NUL was stored";
 }
 
 TEST_F(CliBadInput, AWellFormedTypeThatNobodyServesIsKept) {

@@ -149,15 +149,18 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     Working working(held);
     std::promise<int> answer;
     auto code = answer.get_future();
-    std::atomic<bool> left = false;
+    // Set when the loop has ended. What was posted and not run by then runs while the file is closed, when all of this
+    // is gone.
+    const auto left = std::make_shared<std::atomic<bool>>(false);
     const Ask ask = [&](server::Request request) -> Result<server::Response> {
         auto response = std::make_shared<std::promise<server::Response>>();
         auto future = response->get_future();
-        held.holder().loop().post([&held, response, request = std::move(request)]() mutable {
+        held.holder().loop().post([&held, left, response, request = std::move(request)]() mutable {
+            if (*left) return;
             held.router().handle(std::move(request), [response](server::Response r) { response->set_value(std::move(r)); });
         });
         while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
-            if (left) return Error{Errc::unreachable, "the worker has stopped"};
+            if (*left) return Error{Errc::unreachable, "the worker has stopped"};
         {
             auto answered = future.get();
             if (!answered.ok()) return server::error_of(answered);
@@ -173,17 +176,19 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
             if (found && !console.json()) console.note("task " + id + "; if this ends early: pawl run --task " + id);
         }
         if (!id.empty()) {
-            Progress progress(console, ask, [&] { return left.load() || working.leaving(); });
+            Progress progress(console, ask, [&] { return left->load() || working.leaving(); });
             const auto end = progress.follow(id, after);
             if (!end) exit = console.fail(end.error());
             else if (*end) exit = report(console, **end, id);
         }
         answer.set_value(exit);
-        held.holder().loop().post([&working] { working.leave(); });
+        held.holder().loop().post([&working, left] {
+            if (!*left) working.leave();
+        });
     });
     held.work();
     const int signal = working.run();
-    left = true;
+    *left = true;
     follower.join();
     if (working.lost()) return console.fail(*working.lost());
     held.close_store();
