@@ -337,9 +337,9 @@ void Execution::go_live() {
     settle();
 }
 
-// Nothing new begins in a task that is ended, paused or handed back.
+// Nothing new begins in a task that is ended, paused or handed back, or whose code does not fit.
 bool Execution::may_start() const {
-    return ending_ == core::Ending::none && !pause_requested_ && !pause_text_ && !engine_.draining();
+    return ending_ == core::Ending::none && !pause_requested_ && !pause_text_ && !diverged_ && !engine_.draining();
 }
 
 void Execution::settle() {
@@ -382,7 +382,8 @@ void Execution::finish() {
     }
     if (in_flight_ > 0) return;
     if (diverged_) {
-        drafts_.clear();
+        // What has happened has happened, whatever the code makes of it: only what would begin is dropped.
+        std::erase_if(drafts_, [](const Draft& d) { return d.entry.kind == EntryKind::timer_set; });
         return send_record(core::Pause{Reason::diverged, *diverged_});
     }
     if (!root_done_)

@@ -264,5 +264,39 @@ TEST_F(EndingTest, ARetryOfACancelledTaskWaitsUntilTheFunctionOfItsDeafStepHasRe
     EXPECT_GE(stage.executions[1].at - stage.executions[0].at, 1h);
 }
 
+Workflow<int> step_then_sleep(Context& ctx, Stage* stage) {
+    co_await ctx.step("quick", perform, stage, std::string("quick")).on_loop();
+    co_await ctx.sleep(1h);
+    co_return 0;
+}
+Workflow<int> effect_beside_a_sleep(Context& ctx, int, Stage* stage) {
+    auto effect = ctx.step("work", perform, stage, std::string("work")).effect(Effect::once).on_loop();
+    auto group = ctx.all(std::move(effect), step_then_sleep(ctx, stage));
+    co_await std::move(group);
+    co_return 0;
+}
+
+// The result goes out in one Record with the sleep of the other branch, and that may not begin any more.
+TEST_F(EndingTest, AResultThatGoesOutBesideSomethingThatMayNotBeginIsStillRecorded) {
+    core::TaskId id;
+    stage.on("work", [&](const Attempt&) -> std::string {
+        core::Operate cancel;
+        cancel.verb = Verb::cancel;
+        cancel.id = id;
+        world.process().engine().send(std::move(cancel), [](core::Command&, Result<core::Answer>) {});
+        return "done";
+    });
+    world.serve("beside", effect_beside_a_sleep, &stage);
+    world.start();
+    id = world.submit("beside", "0", SubmitOptions().delay(Duration{1s}));
+
+    world.run_to_end(id);
+
+    EXPECT_EQ(row(id).state, TaskState::cancelled);
+    EXPECT_EQ(story(id), (Story{"submitted", "woken", "claimed", "step_started all#1/0/work#1",
+                                "step_completed all#1/1/quick#1", "ending", "step_completed all#1/0/work#1",
+                                "cancelled"}));
+}
+
 }  // namespace
 }  // namespace pawl::testing
