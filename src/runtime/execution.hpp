@@ -166,7 +166,7 @@ private:
     void leave();
 
     // execution_steps.cpp: attempts
-    const Retry& policy_of(const OpBase& op) const;
+    Retry policy_of(const OpBase& op) const;
     void start_attempt(OpBase& op);
     void run_attempt(OpBase& op);
     std::shared_ptr<AttemptState> new_attempt(const OpBase& op, core::Micros limit);

@@ -47,8 +47,11 @@ Thrown describe(const std::exception_ptr& error, Effect effect) {
 
 }  // namespace
 
-const Retry& Execution::policy_of(const OpBase& op) const {
-    return !op.options.retry.attempts_given() && type_.retry.attempts_given() ? type_.retry : op.options.retry;
+// Field by field what the step says, then the submit, then the type.
+Retry Execution::policy_of(const OpBase& op) const {
+    Retry policy = op.options.retry;
+    if (!policy.attempts_given() && row_.max_attempts) policy.attempts(*row_.max_attempts);
+    return policy.over(type_.retry);
 }
 
 // To the nearest of step.total and the task's deadline.
