@@ -169,12 +169,15 @@ private:
     Retry policy_of(const OpBase& op) const;
     void start_attempt(OpBase& op);
     void run_attempt(OpBase& op);
-    std::shared_ptr<AttemptState> new_attempt(const OpBase& op, core::Micros limit);
+    std::shared_ptr<AttemptState> new_attempt(const OpBase& op);
     void run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& state);
     void launch(OpBase& op, bool checking);
+    core::Micros time_to_run(const Running& running) const;
+    void watch_time(Running& running);
     void watch_idle(Running& running);
     void on_function_end(Running* running, Ended ended);
     void end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended);
+    void never_began(OpBase& op);
     void attempt_failed(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after);
     void again_or_fail(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after, int number);
     enum class End : std::uint8_t { in_life, by_crash };
@@ -190,8 +193,8 @@ private:
     void stop_attempt(Running& running, int level);
     void over(Running& running, std::string why);
     Running* running_of(const OpBase& op);
+    std::optional<core::Micros> total_left(const OpBase& op) const;
     std::optional<core::Micros> time_left(const OpBase& op) const;
-    core::Micros limits_of_attempt(const OpBase& op) const;
 
     runtime::Engine& engine_;
     const std::uint64_t serial_;

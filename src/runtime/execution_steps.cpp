@@ -54,16 +54,19 @@ Retry Execution::policy_of(const OpBase& op) const {
     return policy.over(type_.retry);
 }
 
+// Of step.total.
+std::optional<Micros> Execution::total_left(const OpBase& op) const {
+    if (!op.options.total) return std::nullopt;
+    const Micros used = op.state.first_us ? engine_.now() - core::instant(op.state.first_us) : Micros{0};
+    return Micros(*op.options.total) - used;
+}
+
 // To the nearest of step.total and the task's deadline.
 std::optional<Micros> Execution::time_left(const OpBase& op) const {
-    std::optional<Micros> left;
-    if (row_.deadline) left = *row_.deadline - engine_.clock().wall();
-    if (op.options.total) {
-        const Micros total = *op.options.total;
-        const Micros used = op.state.first_us ? engine_.now() - core::instant(op.state.first_us) : Micros{0};
-        left = left ? std::min(*left, total - used) : total - used;
-    }
-    return left;
+    std::optional<Micros> left = total_left(op);
+    if (!row_.deadline) return left;
+    const Micros to_deadline = *row_.deadline - engine_.clock().wall();
+    return left ? std::min(*left, to_deadline) : to_deadline;
 }
 
 void Execution::start_attempt(OpBase& op) {
@@ -94,32 +97,28 @@ void Execution::start_attempt(OpBase& op) {
 
 void Execution::run_attempt(OpBase& op) {
     op.state.phase = Op::running;
-    if (op.how() == HowToRun::loop) return run_in_place(op, new_attempt(op, limits_of_attempt(op)));
+    if (op.how() == HowToRun::loop) return run_in_place(op, new_attempt(op));
     launch(op, false);
 }
 
-Micros Execution::limits_of_attempt(const OpBase& op) const {
-    Micros limit = op.options.timeout ? Micros(*op.options.timeout) : core::limits::step_timeout;
-    if (const auto left = time_left(op)) limit = std::min(limit, *left);
-    return std::max(limit, Micros{0});
-}
-
-std::shared_ptr<AttemptState> Execution::new_attempt(const OpBase& op, Micros limit) {
+std::shared_ptr<AttemptState> Execution::new_attempt(const OpBase& op) {
     auto state = std::make_shared<AttemptState>();
     state->task = row_.id;
     state->path = op.path;
     state->generation = op.state.generation;
     state->number = op.state.attempts + 1;
     state->fence = row_.fence.token();
-    state->deadline = TimePoint{(engine_.clock().wall() + limit).time_since_epoch()};
     state->clock = &engine_.clock();
-    state->heartbeat_us.store(engine_.clock().boot().count());
+    state->timeout = op.options.timeout ? Micros(*op.options.timeout) : core::limits::step_timeout;
+    state->timeout = std::max(state->timeout, Micros{1'000});
+    if (const auto left = time_left(op)) state->latest = engine_.clock().wall() + *left;
     return state;
 }
 
 void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& state) {
     const Micros start = engine_.clock().boot();
     Ended ended;
+    state->begin();
     try {
         ended.result = op.run(Attempt(*state));
     } catch (...) { ended.error = std::current_exception(); }
@@ -133,15 +132,13 @@ void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& st
 // Starts the step's function, or the check of its outcome, in the pool or as a coroutine on the loop.
 void Execution::launch(OpBase& op, bool checking) {
     op.state.phase = checking ? Op::checking : Op::running;
-    const Micros limit = limits_of_attempt(op);
-    running_.push_back(std::make_unique<Running>(op, new_attempt(op, limit)));
+    running_.push_back(std::make_unique<Running>(op, new_attempt(op)));
     Running* running = running_.back().get();
     running->checking = checking;
     running->since = engine_.now();
-    running->timer = engine_.loop().after(limit, [this, running, limit] {
-        running->timer = 0;
-        over(*running, "timed out after " + std::to_string(limit.count() / 1000) + " ms");
-    });
+    if (!checking && op.how() == HowToRun::async) running->state->begin();
+    running->timer =
+        engine_.loop().after(std::max(Micros{0}, time_to_run(*running)), [this, running] { watch_time(*running); });
     if (op.options.idle) watch_idle(*running);
     running->state->send_intent = [this, running](std::string identity) {
         engine_.loop().post([this, running, identity = std::move(identity)]() mutable {
@@ -173,6 +170,7 @@ void Execution::launch(OpBase& op, bool checking) {
             // It waited for a thread meanwhile: what was stopped before it began does not begin.
             ended.has_begun = running->state->stop.load() == 0;
             if (!ended.has_begun) throw retryable("stopped before it began");
+            running->state->begin();
             if (checking) {
                 auto found = (*running->op->options.on_unknown.check)(running->attempt);
                 ended.happened = found.has_value();
@@ -186,9 +184,30 @@ void Execution::launch(OpBase& op, bool checking) {
     });
 }
 
+// While it waits for a thread only the step's total time passes: nobody works at the attempt.
+Micros Execution::time_to_run(const Running& running) const {
+    const AttemptState& state = *running.state;
+    if (const std::int64_t begun_us = state.begun_us.load(); begun_us != 0)
+        return state.limit - (engine_.clock().boot() - Micros(begun_us));
+    const auto total = running.checking ? std::nullopt : total_left(*running.op);
+    return total ? std::min(state.timeout, *total) : state.timeout;
+}
+
+void Execution::watch_time(Running& running) {
+    running.timer = 0;
+    if (const Micros left = time_to_run(running); left > Micros{0}) {
+        running.timer = engine_.loop().after(left, [this, r = &running] { watch_time(*r); });
+    } else if (running.state->begun_us.load() != 0) {
+        over(running, "timed out after " + std::to_string(running.state->limit.count() / 1000) + " ms");
+    } else {
+        over(running, "its total time is used up");
+    }
+}
+
 void Execution::watch_idle(Running& running) {
     const Micros idle = *running.op->options.idle;
-    const Micros silent = engine_.clock().boot() - Micros(running.state->heartbeat_us.load());
+    const bool has_begun = running.state->begun_us.load() != 0;
+    const Micros silent = has_begun ? engine_.clock().boot() - Micros(running.state->heartbeat_us.load()) : Micros{0};
     if (silent >= idle) {
         running.idle_timer = 0;
         return over(running, "gave no sign of life for " + std::to_string(idle.count() / 1000) + " ms");
@@ -240,6 +259,7 @@ void Execution::on_function_end(Running* running, Ended ended) {
 
 void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended) {
     const int number = op.state.attempts + 1;
+    if (!ended.has_begun) return never_began(op);
     if (!ended.error && !over) {
         op.state.phase = Op::recording;
         if (ended.result.size() <= core::limits::result_bytes_max)
@@ -252,7 +272,7 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     }
     Thrown thrown;
     if (over) {
-        const bool may_have_happened = op.options.effect == Effect::once && ended.has_begun;
+        const bool may_have_happened = op.options.effect == Effect::once;
         thrown.failure = {may_have_happened ? ErrorClass::unknown : ErrorClass::retryable, Errc::timed_out, *over};
     } else {
         thrown = describe(ended.error, op.options.effect);
@@ -276,6 +296,14 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
         return draft(EntryKind::step_unknown, op, number, {}, core::encode_failure(thrown.failure));
     }
     attempt_failed(op, std::move(thrown.failure), thrown.retry_after);
+}
+
+// It waited for a thread in vain: nothing of it happened, and it burns no attempt.
+void Execution::never_began(OpBase& op) {
+    if (op.state.intent_open) return attempt_lost(op);
+    if (op.state.abandoned) return cancel_op(op);
+    op.state.phase = Op::fresh;
+    fresh_.push_back(&op);
 }
 
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
@@ -369,7 +397,7 @@ void Execution::recover(OpBase& op) {
     if (!op.options.recover || s.identity.empty()) return judge();
     // A tool's process may have outlived its worker: it is gone before anything is judged.
     s.phase = Op::checking;
-    running_.push_back(std::make_unique<Running>(op, new_attempt(op, limits_of_attempt(op))));
+    running_.push_back(std::make_unique<Running>(op, new_attempt(op)));
     Running* running = running_.back().get();
     engine_.pool().run([this, running, judge, recover = op.options.recover, identity = s.identity] {
         (*recover)(identity);
