@@ -45,6 +45,25 @@ TEST_F(EndingTest, CancelStopsTheRunningStepAndTheTaskIsCancelled) {
     EXPECT_EQ(story(id), (Story{"submitted", "claimed", "ending", "step_attempt_failed work#1", "cancelled"}));
 }
 
+TEST_F(EndingTest, TheFinalEntryAndTheTaskSayWhoAskedForTheEnd) {
+    heed_stop();
+    const auto id = start_working();
+    core::Operate cancel;
+    cancel.verb = Verb::cancel;
+    cancel.id = id;
+    cancel.who = "ann";
+    cancel.request_id = "r1";
+    cancel.reason = "too late";
+    const core::Asked asked{"ann", "r1", "too late"};
+
+    ASSERT_TRUE(world.call(cancel));
+    world.run_to_end(id);
+
+    EXPECT_EQ(core::decode_asked(entries(id, EntryKind::ending).at(0).error), asked);
+    EXPECT_EQ(core::decode_asked(entries(id, EntryKind::cancelled).at(0).error), asked);
+    EXPECT_EQ(failure(id).message, "by ann (request r1): too late");
+}
+
 TEST_F(EndingTest, ACancelledStepMayUseItsGrace) {
     stage.on("work", [this](const Attempt& attempt) -> std::string {
         world.process().pool().block(50h, [&] { return attempt.stop_requested(); });
@@ -293,9 +312,9 @@ TEST_F(EndingTest, AResultThatGoesOutBesideSomethingThatMayNotBeginIsStillRecord
     world.run_to_end(id);
 
     EXPECT_EQ(row(id).state, TaskState::cancelled);
-    EXPECT_EQ(story(id), (Story{"submitted", "woken", "claimed", "step_started all#1/0/work#1",
-                                "step_completed all#1/1/quick#1", "ending", "step_completed all#1/0/work#1",
-                                "cancelled"}));
+    EXPECT_EQ(story(id),
+              (Story{"submitted", "woken", "claimed", "step_started all#1/0/work#1", "step_completed all#1/1/quick#1",
+                     "ending", "step_completed all#1/0/work#1", "cancelled"}));
 }
 
 }  // namespace
