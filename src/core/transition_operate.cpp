@@ -188,8 +188,9 @@ Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& comman
     const std::string note = encode_asked(asked);
     switch (command.outcome) {
         case Operate::Outcome::happened:
+            // Its worker completes the step with it, or finds that it is no result of that step.
             append(stage, row,
-                   {.kind = EntryKind::step_completed,
+                   {.kind = EntryKind::step_resolved,
                     .number = step->attempt,
                     .path = step->path,
                     .result = command.result,

@@ -35,7 +35,7 @@ Thrown describe(const std::exception_ptr& error, Effect effect) {
         if (e.wait) thrown.retry_after = *e.wait;
         return thrown;
     } catch (const JsonError& e) {
-        return {{ErrorClass::final, Errc::bad_input, std::string("the result cannot be stored: ") + e.what()}, {}};
+        return {{effect == Effect::once ? ErrorClass::unknown : ErrorClass::final, Errc::step_failed, e.what()}, {}};
     } catch (const AsyncStopped& e) {
         return {{otherwise, Errc::stopping, e.what()}, {}};
     } catch (const std::logic_error& e) {
@@ -260,16 +260,7 @@ void Execution::on_function_end(Running* running, Ended ended) {
 void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended) {
     const int number = op.state.attempts + 1;
     if (!ended.has_begun) return never_began(op);
-    if (!ended.error && !over) {
-        op.state.phase = Op::recording;
-        if (ended.result.size() <= core::limits::result_bytes_max)
-            return draft(EntryKind::step_completed, op, number, std::move(ended.result));
-        return draft(
-            EntryKind::step_failed, op, number, {},
-            core::encode_failure({ErrorClass::final, Errc::too_large,
-                                  "its result has " + std::to_string(ended.result.size()) +
-                                      " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
-    }
+    if (!over && has_returned(ended)) return record_result(op, number, ended);
     Thrown thrown;
     if (over) {
         const bool may_have_happened = op.options.effect == Effect::once;
@@ -304,6 +295,35 @@ void Execution::never_began(OpBase& op) {
     if (op.state.abandoned) return cancel_op(op);
     op.state.phase = Op::fresh;
     fresh_.push_back(&op);
+}
+
+// A function that returned has done what it does, whether or not its result can be stored.
+bool Execution::has_returned(const Ended& ended) {
+    if (!ended.error) return true;
+    try {
+        std::rethrow_exception(ended.error);
+    } catch (const NotStorable&) { return true; } catch (...) {
+        return false;
+    }
+}
+
+void Execution::record_result(OpBase& op, int number, Ended& ended) {
+    op.state.phase = Op::recording;
+    core::Failure failure{ErrorClass::final, Errc::bad_input, {}};
+    failure.happened = op.options.effect == Effect::once;
+    if (ended.error) {
+        try {
+            std::rethrow_exception(ended.error);
+        } catch (const std::exception& e) { failure.message = std::string("the result cannot be stored: ") + e.what(); }
+    } else if (ended.result.size() > core::limits::result_bytes_max) {
+        failure.code = Errc::too_large;
+        failure.message = "its result has " + std::to_string(ended.result.size()) +
+                          " bytes; the limit is 1 MiB: store it elsewhere and return a reference";
+    } else {
+        return draft(EntryKind::step_completed, op, number, std::move(ended.result));
+    }
+    if (failure.happened) failure.message += " (its effect has happened and is not repeated)";
+    draft(EntryKind::step_failed, op, number, {}, core::encode_failure(failure));
 }
 
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
@@ -368,12 +388,32 @@ void Execution::decide_unknown(OpBase& op, const std::string& why, int number) {
             return draft(EntryKind::step_failed, op, number, {}, core::encode_failure(failure));
         case Policy::retry:
             op.state.phase = Op::recording;
-            return draft(EntryKind::step_resolved, op, number, {}, "on_unknown(retry)");
+            return draft(EntryKind::step_resolved, op, number, {}, core::encode_asked({{}, {}, "on_unknown(retry)"}));
         case Policy::verify:
         case Policy::pause:
             op.state.phase = Op::checking;
             pause_reason_ = Reason::outcome_unknown;
             pause_text_ = "step " + op.path + ": " + failure.message;
+    }
+}
+
+// A person said that it happened, and with what result. The code alone knows whether that can be its result; if not,
+// the outcome is as open as before.
+void Execution::take_word(OpBase& op, std::string result) {
+    const int number = std::max(1, op.state.attempts);
+    if (result == "null" && !op.options.result_if_told.empty()) result = op.options.result_if_told;
+    op.state.phase = Op::recording;
+    try {
+        op.check_result(result);
+        return draft(EntryKind::step_completed, op, number, std::move(result));
+    } catch (const JsonError& e) {
+        core::Failure failure{ErrorClass::unknown, op.state.code, {}};
+        failure.message = std::string("the result that was given does not fit the code: ") + e.what() +
+                          "; resolve it again, with --result JSON";
+        draft(EntryKind::step_unknown, op, number, {}, core::encode_failure(failure));
+        op.state.phase = Op::checking;
+        pause_reason_ = Reason::outcome_unknown;
+        pause_text_ = "step " + op.path + ": " + failure.message;
     }
 }
 
@@ -424,9 +464,10 @@ void Execution::end_check(OpBase& op, bool stopped, const std::optional<std::str
     }
     op.state.phase = Op::recording;
     const int number = std::max(1, op.state.attempts);  // a retry of the task has set the count to 0
-    if (ended.happened) return draft(EntryKind::step_completed, op, number, std::move(ended.result));
+    if (ended.happened) return record_result(op, number, ended);
     if (op.state.code == Errc::outcome_unknown)
-        return draft(EntryKind::step_resolved, op, number, {}, "its check: it did not happen");
+        return draft(EntryKind::step_resolved, op, number, {},
+                     core::encode_asked({{}, {}, "its check: it did not happen"}));
     // The attempt came to this by itself: it counts, and the next one has its back-off.
     again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"},
                   {}, number);
