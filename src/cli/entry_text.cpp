@@ -20,7 +20,7 @@ std::string entry_text(const Answer& entry) {
     if (entry.has("error")) {
         // A cancel's message says once more who asked for it.
         const std::string message = entry.object("error").text("message");
-        if (!entry.has("by")) line += "  " + cut_to_width(terminal_text(message), value_columns);
+        if (!message.empty() && !entry.has("by")) line += "  " + cut_to_width(terminal_text(message), value_columns);
     }
     if (entry.has("result")) line += "  " + cut_to_width(terminal_text(entry.text("result")), value_columns);
     return line + "\n";

@@ -101,7 +101,7 @@ Result<Operated> resume(const Stage& stage, TaskRow& row, const Operate& command
     if (row.pause_requested) {
         stamp(stage, row);
         row.pause_requested = false;
-        row.error.clear();
+        if (row.ending == Ending::none) row.error.clear();  // else it says who ends the task
         append(stage, row,
                {.kind = EntryKind::resumed,
                 .number = number_of(Reason::by_operator),
