@@ -4,6 +4,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace pawl {
 
 std::string Attempt::key() const { return core::step_key(state_->task, state_->path, state_->generation); }
@@ -17,6 +19,15 @@ void Attempt::log(std::string_view text) const {
 }
 
 namespace detail {
+
+void AttemptState::begin() {
+    const core::WallInstant now = clock->wall();
+    limit = timeout;
+    if (latest) limit = std::max(core::Micros{0}, std::min(limit, core::Micros(*latest - now)));
+    deadline = TimePoint{(now + limit).time_since_epoch()};
+    heartbeat_us.store(clock->boot().count());
+    begun_us.store(std::max<std::int64_t>(1, clock->boot().count()));  // publishes what was set above
+}
 
 void AttemptState::request_stop(int level) {
     std::lock_guard lock(mutex);

@@ -49,18 +49,29 @@ private:
                 core::ListFilter filter;
                 filter.states = {state};
                 filter.type = served.type;
-                filter.tasks_max = 100;
-                auto rows = reader.list(filter);
-                if (!rows) return true;
-                for (const core::TaskRow& row : *rows) {
-                    const bool version = row.lane.version == 0 || (row.lane.version >= served.compatible_from &&
-                                                                   row.lane.version <= served.version);
-                    const bool queue = queues_.empty() || std::ranges::find(queues_, row.lane.queue) != queues_.end();
-                    if (version && queue) return true;
+                if (queues_.empty() && any_of(reader, filter, served)) return true;
+                for (const std::string& queue : queues_) {
+                    filter.queue = queue;
+                    if (any_of(reader, filter, served)) return true;
                 }
             }
         }
         return false;
+    }
+
+    // Page by page: the newest ones may all be of versions that this process does not serve.
+    static bool any_of(core::Reader& reader, core::ListFilter filter, const core::ServedType& served) {
+        for (;;) {
+            const auto rows = reader.list(filter);
+            if (!rows) return true;
+            for (const core::TaskRow& row : *rows) {
+                if (row.lane.version == 0 ||
+                    (row.lane.version >= served.compatible_from && row.lane.version <= served.version))
+                    return true;
+            }
+            if (std::ssize(*rows) < filter.tasks_max) return false;
+            filter.before = rows->back().ref;
+        }
     }
 
     Holder& holder_;

@@ -278,9 +278,9 @@ Workflow<int> sleeps_long(Context& ctx, int) {
 
 class IdleTest : public ThreadsTest {
 protected:
-    void wait_until_idle() {
+    void wait_until_idle(const std::vector<std::string>& queues = {}) {
         std::promise<void> idle;
-        holder->loop().post([&] { runtime::when_idle(*holder, registry, {}, [&] { idle.set_value(); }); });
+        holder->loop().post([&] { runtime::when_idle(*holder, registry, queues, [&] { idle.set_value(); }); });
         idle.get_future().wait();
     }
 };
@@ -300,6 +300,17 @@ TEST_F(IdleTest, IdleMeansThatBackoffsAndDelaysAreOverAndLeavesWhatWaits) {
     EXPECT_EQ(backend->status(delayed)->state, TaskState::completed);
     EXPECT_EQ(backend->status(waiting)->state, TaskState::waiting);
     EXPECT_EQ(backend->status(unserved)->state, TaskState::pending);
+}
+
+TEST_F(IdleTest, ATaskOfItsQueuesIsNotOverlookedBehindManyNewerOnesOfOtherQueues) {
+    serve("flaky", fails_first, &meeting);
+    start();
+    const std::string ours = submit("flaky", "0", SubmitOptions().queue("a").delay(300ms));
+    for (int i = 0; i < 101; i++) submit("flaky", "0", SubmitOptions().queue("b").delay(std::chrono::hours(1)));
+
+    wait_until_idle({"a"});
+
+    EXPECT_EQ(backend->status(ours)->state, TaskState::completed);
 }
 
 TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
