@@ -184,6 +184,7 @@ AgentDefinition read_definition(const toml::table& root, const std::string& file
     in.text("model", definition.model);
     in.text("instructions", definition.instructions);
     in.text("endpoint", definition.endpoint);
+    if (auto ok = check_endpoint(definition.endpoint); !ok) in.refuse(*in.find("endpoint"), ok.error().message);
     in.text("api_key_env", definition.api_key_env);
     in.flag("parallel_tool_calls", definition.parallel_tool_calls);
     in.length("model_timeout", definition.model_timeout_ms);

@@ -14,7 +14,8 @@ namespace pawl::cli {
 
 class Console;
 
-/// Each variable is filled in before the verb's action is called, and must live until then.
+/// Each variable is filled in before the verb's action is called, and must live until then. Text that is not UTF-8 is
+/// refused, except for a FILE, a FOLDER and JSON.
 class Arguments {
 public:
     explicit Arguments(CLI::App& app) : app_(&app) {}

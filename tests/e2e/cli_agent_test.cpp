@@ -55,6 +55,24 @@ TEST_F(CliAgent, AnAgentFileThatIsRefusedStoresNothing) {
     EXPECT_EQ(run(head + tool).exit, 0);
 }
 
+TEST_F(CliAgent, ACommandWithoutItsOptionalArgumentIsNotRun) {
+    const auto done = run(std::string(head) + "[[tool]]\nname = \"check_disk\"\ndescription = \"d\"\n" +
+                          "command = [\"touch\", \"" + path("ran") + "{suffix}\"]\n" +
+                          "parameters = { type = \"object\", properties = { suffix = { type = \"string\" } } }\n");
+    EXPECT_EQ(done.exit, 0) << done.err;
+    EXPECT_FALSE(std::filesystem::exists(path("ran")));
+    EXPECT_NE(model.requests().at(1).body.find("the argument \\\"suffix\\\" is missing"), std::string::npos);
+}
+
+TEST_F(CliAgent, CredentialsInTheEndpointAreRefusedAndStoredNowhere) {
+    const auto done = run(head + ("endpoint = \"http://user:" + std::string(key) + "@127.0.0.1/v1\"\n") + tool);
+    expect_refused(done, 2, "agent.toml:3: ");
+    EXPECT_EQ(done.err.find("0123456789abcdef"), std::string::npos) << done.err;
+    std::filesystem::remove(path("agent.toml"));
+    EXPECT_FALSE(is_anywhere("0123456789abcdef"));
+    EXPECT_FALSE(std::filesystem::exists(file()));
+}
+
 TEST_F(CliAgent, ARefusedKeyFailsTheTaskAndIsShownNowhere) {
     model.fault(0, ModelFault::unauthorized, 9);
     const auto done = run(head + tool);

@@ -62,7 +62,11 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSubmit{"DelayNegative", {"echo", "1", "--delay", "-1s"}, "delay"},
                     BadSubmit{"PriorityTooHigh", {"echo", "1", "--priority", "101"}, "-100 to 100"},
                     BadSubmit{"QueueMalformed", {"echo", "1", "--queue", "a b"}, "queue"},
-                    BadSubmit{"BulkAndType", {"echo", "--bulk", "x"}, "--bulk"}),
+                    BadSubmit{"BulkAndType", {"echo", "--bulk", "x"}, "also what TYPE says"},
+                    BadSubmit{"BulkAndQueue", {"--bulk", "x", "--queue", "q"}, "also what --queue says"},
+                    BadSubmit{"BulkAndMore",
+                              {"--bulk", "x", "--tag", "t", "--deadline", "5s", "--priority", "1"},
+                              "also what --priority, --deadline, --tag says"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 class CliBadInput : public CliTest {};
@@ -74,6 +78,33 @@ TEST_F(CliBadInput, ARawNulByteIsRefusedAnEscapedOneIsData) {
     ASSERT_EQ(done.exit, 0) << done.err;
     EXPECT_NE(pawl({"get", done.out.substr(0, 28)}).out.find(R"("a\u0000b")"), std::string::npos);
     EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliBadInput, TextThatIsNotUtf8IsRefusedByEveryVerbAndChangesNothing) {
+    const std::string id = submit({"echo"});
+    const std::string bad = "a\xff";
+    write("agent.toml", "name = \"a\"\nmodel = \"m\"\n");
+    const std::vector<std::vector<std::string>> verbs{{"submit", bad},
+                                                      {"submit", "echo", "1", "--flow-key", bad},
+                                                      {"submit", "echo", "1", "--tag", "good", "--tag", bad},
+                                                      {"run", "--agent", path("agent.toml"), bad},
+                                                      {"run", "--agent", path("agent.toml"), "x", "--key", bad},
+                                                      {"cancel", id, "--request-id", bad},
+                                                      {"kill", id, "--request-id", bad},
+                                                      {"pause", id, "--reason", bad},
+                                                      {"resolve", id, bad, "--happened"},
+                                                      {"retry", id, "--deadline", bad},
+                                                      {"list", "--tag", bad},
+                                                      {"events", "--after", bad},
+                                                      {"get", bad},
+                                                      {"queue", "set", bad, "--pause"},
+                                                      {"worker", "--queues", bad},
+                                                      {"backup", path(bad)}};
+    for (const auto& verb : verbs) expect_refused(pawl(verb), 2, "not UTF-8");
+    EXPECT_EQ(tasks(), 1u);
+    EXPECT_EQ(json({"get", id}).at("state").as_string(), "pending");
+    EXPECT_EQ(json({"queue", "list"}).at("queues").as_array().size(), 1u);
+    EXPECT_EQ(json({"get", id}).at("last_entry").as_int64(), 1);
 }
 
 TEST_F(CliBadInput, AnInputOverTheLimitIsRefused) {

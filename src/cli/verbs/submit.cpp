@@ -5,8 +5,6 @@
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
 #include "core/canonical_json.hpp"
-#include "core/shown.hpp"
-#include "core/utf8.hpp"
 #include "server/json_text.hpp"
 
 #include <memory>
@@ -21,26 +19,8 @@ struct Options {
     std::vector<std::string> tags;
 };
 
-// JSON cannot carry other bytes, and a key must not be stored as something else than was given.
-Result<void> check_encoding(const Options& o) {
-    std::vector<std::pair<const char*, const std::string*>> given{{"TYPE", &*o.type}};
-    const auto add = [&](const char* name, const std::optional<std::string>& text) {
-        if (text) given.emplace_back(name, &*text);
-    };
-    add("--key", o.key), add("--queue", o.queue), add("--flow-key", o.flow_key), add("--on-existing", o.on_existing);
-    add("--deadline", o.deadline), add("--delay", o.delay), add("--queue-timeout", o.queue_timeout);
-    for (const std::string& tag : o.tags) given.emplace_back("--tag", &tag);
-    for (const auto& [name, text] : given) {
-        if (core::first_invalid_utf8(*text) == text->size()) continue;
-        return Error{Errc::bad_input,
-                     std::string(name) + " " + core::shown(*text) + " is not UTF-8; encode it as UTF-8"};
-    }
-    return {};
-}
-
 // The rules of the fields are the router's; here only the input, which must be JSON to stand in the body.
 Result<std::string> body_of(const Options& options) {
-    if (auto encoded = check_encoding(options); !encoded) return encoded.error();
     const auto input = read_input(options.input.value_or("null"), input_file_bytes_max);
     if (!input) return input.error();
     if (auto valid = core::check_json(*input); !valid) {
@@ -69,11 +49,33 @@ Result<std::string> body_of(const Options& options) {
     return body.take();
 }
 
+// What stands beside --bulk, which takes everything from its lines.
+std::string beside_bulk(const Options& o) {
+    const std::pair<const char*, bool> given[] = {
+        {"TYPE", o.type.has_value()},
+        {"JSON", o.input.has_value()},
+        {"--key", o.key.has_value()},
+        {"--queue", o.queue.has_value()},
+        {"--priority", o.priority.has_value()},
+        {"--deadline", o.deadline.has_value()},
+        {"--delay", o.delay.has_value()},
+        {"--queue-timeout", o.queue_timeout.has_value()},
+        {"--max-attempts", o.max_attempts.has_value()},
+        {"--on-existing", o.on_existing.has_value()},
+        {"--flow-key", o.flow_key.has_value()},
+        {"--tag", !o.tags.empty()},
+    };
+    std::string names;
+    for (const auto& [name, is_given] : given)
+        if (is_given) names += (names.empty() ? "" : ", ") + std::string(name);
+    return names;
+}
+
 int submit(Console& console, const Options& options) {
     if (options.bulk) {
-        if (options.type || options.input || options.key) {
-            return console.fail({Errc::bad_input, "--bulk takes type, input and key from the file's lines"});
-        }
+        if (const std::string names = beside_bulk(options); !names.empty())
+            return console.fail({Errc::bad_input, "--bulk takes everything from the file's lines, also what " + names +
+                                                      " says; nothing was submitted"});
         return submit_bulk(console, *options.bulk);
     }
     if (!options.type) return console.fail({Errc::bad_input, "TYPE is missing"}, "`pawl submit echo '\"hello\"'`");
