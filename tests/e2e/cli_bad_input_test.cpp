@@ -168,10 +168,46 @@ TEST_F(CliBadInput, AFolderThatIsMissingIsNotFound) {
     expect_refused(test::run({PAWL_BINARY, "--db", path("none/pawl.db"), "submit", "echo"}), 3, "folder");
 }
 
+TEST_F(CliBadInput, AFolderInPlaceOfTheFileIsRefused) {
+    ::mkdir(path("folder").c_str(), 0700);
+    for (const char* verb : {"submit", "list", "worker"}) {
+        std::vector<std::string> all{PAWL_BINARY, "--db", path("folder"), verb};
+        if (verb == std::string("submit")) all.emplace_back("echo");
+        expect_refused(test::run(all), 2, "it is a folder");
+    }
+    expect_refused(test::run({PAWL_BINARY, "--db", "", "list"}), 2, "--db is empty");
+    EXPECT_FALSE(std::filesystem::exists(path("folder.lock")));
+}
+
+TEST_F(CliBadInput, ABackupIntoAFolderThatIsMissingIsRefused) {
+    submit({"echo"});
+    const auto done = pawl({"backup", path("none/copy.db")});
+    expect_refused(done, 2, "its folder does not exist; nothing was copied");
+    EXPECT_EQ(done.err.find("unknown"), std::string::npos) << done.err;
+    EXPECT_EQ(pawl({"backup", path("")}).exit, 2) << "a folder";
+}
+
+TEST_F(CliBadInput, AFolderThatWeMayNotLookIntoIsNotMissing) {
+    if (::getuid() != 0) GTEST_SKIP() << "needs the right to become another user";
+    const test::TempFolder open_to_all;
+    ::chmod(open_to_all.path().c_str(), 0755);
+    const std::string closed = open_to_all.path() + "/closed", program = open_to_all.path() + "/pawl";
+    ::mkdir(closed.c_str(), 0700);
+    std::filesystem::copy_file(PAWL_BINARY, program);
+    const auto done =
+        test::run({"setpriv", "--reuid=65534", "--clear-groups", program, "--db", closed + "/x.db", "list"});
+    expect_refused(done, 9, "Permission denied");
+}
+
 TEST_F(CliBadInput, AFileThatIsNoDatabaseIsLeftAlone) {
     const std::string text(20'000, 'x');
     write("pawl.db", text);
-    for (const char* verb : {"list", "doctor"}) EXPECT_EQ(pawl({verb}).exit, 9) << verb;
+    expect_refused(pawl({"list"}), 9, "`pawl doctor` says what is wrong");
+    EXPECT_NE(pawl({"doctor"}).out.find("the file: file is not a database"), std::string::npos);
+    const auto report = json({"doctor"}, 9);
+    EXPECT_FALSE(report.at("ok").as_bool());
+    EXPECT_EQ(report.at("findings").as_array().size(), 1u);
+    EXPECT_TRUE(report.at("tasks").is_null());
     const auto done = pawl({"submit", "echo"});
     expect_refused(done, 9, "pawl.db");
     std::ifstream in(file());
@@ -192,6 +228,10 @@ TEST_F(CliBadInput, ADamagedFileIsReported) {
     std::filesystem::remove(file() + "-shm");
     const auto doctor = pawl({"doctor"});
     EXPECT_EQ(doctor.exit, 9) << doctor.out << doctor.err;
+    EXPECT_NE(doctor.out.find("store   damaged"), std::string::npos) << doctor.out;
+    const auto report = json({"doctor"}, 9);
+    EXPECT_FALSE(report.at("ok").as_bool());
+    EXPECT_FALSE(report.at("findings").as_array().empty());
     EXPECT_EQ(pawl({"list"}).exit, 9);
     EXPECT_EQ(pawl({"submit", "echo"}).exit, 9);
 }
@@ -213,7 +253,12 @@ TEST_F(CliBadInput, ADatabaseOfAnotherProgramIsLeftAlone) {
     ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
     ASSERT_EQ(sqlite3_exec(db, "create table t(x); insert into t values(7)", nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(db);
-    EXPECT_EQ(pawl({"submit", "echo"}).exit, 2);
+    for (const char* verb : {"submit", "list"}) {
+        const auto done = pawl({verb, verb == std::string("submit") ? "echo" : "--json"});
+        expect_refused(done, 9, "database of another program");
+        EXPECT_EQ(done.err.find("pawl why"), std::string::npos) << done.err;
+    }
+    EXPECT_NE(pawl({"doctor"}).out.find("database of another program"), std::string::npos);
     ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
     EXPECT_EQ(sqlite3_exec(db, "select x from t", nullptr, nullptr, nullptr), SQLITE_OK);
     EXPECT_NE(sqlite3_exec(db, "select * from task", nullptr, nullptr, nullptr), SQLITE_OK);

@@ -22,6 +22,8 @@ int backup(Console& console, const std::string& file) {
     server::JsonText body;
     body.open().field("file", path).close();
     const auto response = console.ask(Access::read, Console::post("/v1/backup", body.take()));
+    // What is refused here is the copy's name, never a task.
+    if (!response && response.error().code == Errc::refused) return console.fail(response.error(), {});
     if (!response) return console.fail(response.error());
     if (console.json()) {
         console.out_json(response->body);
