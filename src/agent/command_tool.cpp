@@ -40,11 +40,20 @@ private:
     const int fd_;
 };
 
+// Who works the task, as people and receivers name it; the fence beside it says which of its claims.
+std::string worker_id() {
+    char host[256] = "";
+    ::gethostname(host, sizeof host - 1);
+    return std::string(host) + ":" + std::to_string(::getpid());
+}
+
 ProcessSpec spec_of(const ToolDefinition& tool, std::vector<std::string> argv, const std::string& arguments,
                     const Attempt& attempt) {
     ProcessSpec spec;
     spec.argv = std::move(argv);
-    spec.environment = {{"PAWL_IDEMPOTENCY_KEY", attempt.key()}, {"PAWL_FENCE", std::to_string(attempt.fence())}};
+    spec.environment = {{"PAWL_IDEMPOTENCY_KEY", attempt.key()},
+                        {"PAWL_FENCE", std::to_string(attempt.fence())},
+                        {"PAWL_WORKER", worker_id()}};
     for (const auto& [name, value] : tool.env) spec.environment.emplace_back(name, value);
     spec.cwd = tool.cwd;
     spec.stdin_text = arguments;
