@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <string_view>
 
 namespace pawl::cli {
@@ -47,7 +48,13 @@ Arguments& Arguments::option(const char* names, const char* what, std::optional<
 Arguments& Arguments::option(const char* names, const char* what, std::optional<int>& into, const char* help) {
     app_->add_option_function<int>(
             names, [&into](const int& number) { into = number; }, help)
-        ->option_text(what);
+        ->option_text(what)
+        ->check([help](const std::string& text) {
+            int number = 0;
+            const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+            if (failed == std::errc() && end == text.data() + text.size()) return std::string();
+            return core::shown(text, 40) + " is no whole number that fits; it means: " + help;
+        });
     return *this;
 }
 

@@ -44,6 +44,7 @@ struct Verb {
     /// Declares the arguments; the answer is called when the verb was typed, and gives the exit code.
     std::function<Action(Arguments&)> declare;
     std::vector<Verb> children{};  ///< `queue list`: then `declare` is empty
+    bool hidden = false;           ///< not in the help: not for people
 };
 
 }  // namespace pawl::cli
