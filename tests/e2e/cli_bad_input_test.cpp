@@ -26,6 +26,7 @@ TEST_P(CliBadSubmit, IsRefusedAndStoresNothing) {
     verb.insert(verb.begin(), "submit");
     const auto done = pawl(verb);
     expect_refused(done, 2, GetParam().part);
+    EXPECT_EQ(done.err.find("submit t_"), std::string::npos) << "the id of a task that never was";
     EXPECT_EQ(tasks(), 1u);
     submit({"echo"});
 }
