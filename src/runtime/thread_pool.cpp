@@ -17,13 +17,16 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run(std::function<void()> f) {
-    std::lock_guard lock(mutex_);
-    if (stopped_) return;
-    queue_.push_back(std::move(f));
-    if (static_cast<int>(queue_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_)
-        threads_.emplace_back([this] { work(); });
-    else
-        ready_.notify_one();
+    {
+        std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        queue_.push_back(std::move(f));
+        if (static_cast<int>(queue_.size()) > idle_ && static_cast<int>(threads_.size()) < threads_max_) {
+            threads_.emplace_back([this] { work(); });
+            return;
+        }
+    }
+    ready_.notify_one();  // without the lock: who wakes up needs it at once
 }
 
 void ThreadPool::work() {

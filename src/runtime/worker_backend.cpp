@@ -39,7 +39,8 @@ Result<core::Submit> WorkerBackend::make(std::string_view type, std::string inpu
     request.input = std::move(input);
     request.options = options;
     apply_defaults(request, registry_);
-    return core::make_submit(std::move(request), holder_.clock().wall(), {holder_.random().next(), holder_.random().next()});
+    return core::make_submit(std::move(request), holder_.clock().wall(),
+                             {holder_.random().next(), holder_.random().next()});
 }
 
 Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, std::string input,
@@ -55,7 +56,8 @@ Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, 
 std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::string_view type,
                                                                            std::vector<std::string> inputs,
                                                                            const SubmitOptions& options) {
-    std::vector<Result<Submitted>> results(inputs.size(), Error{Errc::bad_input, "a key cannot be shared by many tasks"});
+    std::vector<Result<Submitted>> results(inputs.size(),
+                                           Error{Errc::bad_input, "a key cannot be shared by many tasks"});
     if (!options.key().empty()) return results;
     std::mutex mutex;
     std::condition_variable all;
@@ -71,14 +73,14 @@ std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::
             settle(i, submit.error());
             continue;
         }
-        const bool taken = holder_.batcher().push_blocking(
-            Item{std::move(*submit),
-                 [&settle, i](core::Command&, Result<core::Answer> answer) {
-                     if (!answer) return settle(i, answer.error());
-                     const auto& s = std::get<core::Submitted>(*answer);
-                     settle(i, Submitted{core::to_string(s.id), s.replayed});
-                 },
-                 false, true});
+        const bool taken =
+            holder_.batcher().push_blocking(Item{std::move(*submit),
+                                                 [&settle, i](core::Command&, Result<core::Answer> answer) {
+                                                     if (!answer) return settle(i, answer.error());
+                                                     const auto& s = std::get<core::Submitted>(*answer);
+                                                     settle(i, Submitted{core::to_string(s.id), s.replayed});
+                                                 },
+                                                 false, true});
         if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     }
     std::unique_lock lock(mutex);
