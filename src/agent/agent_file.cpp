@@ -219,7 +219,7 @@ Result<AgentDefinition> read_agent_file(const std::string& path) {
     std::string text(bytes_max + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (!in.is_open() || in.bad())  // a folder opens, and cannot be read
-        return Error{Errc::bad_input,
+        return Error{in.is_open() ? Errc::bad_input : Errc::not_found,
                      "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > bytes_max) return Error{Errc::too_large, path + ": an agent file has at most 1 MiB"};

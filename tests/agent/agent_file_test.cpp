@@ -219,7 +219,7 @@ TEST(AgentFile, WhatIsNotTomlIsRefusedWithItsLine) {
 
 TEST(AgentFile, AFileThatCannotBeReadIsRefused) {
     const test::TempFolder folder;
-    EXPECT_EQ(read_agent_file(folder.path() + "/none.toml").error().code, Errc::bad_input);
+    EXPECT_EQ(read_agent_file(folder.path() + "/none.toml").error().code, Errc::not_found);
     EXPECT_EQ(read_agent_file(folder.path()).error().code, Errc::bad_input) << "a folder";
     const std::string path = folder.path() + "/agent.toml";
     std::ofstream(path) << head << tool;

@@ -39,8 +39,7 @@ TEST(Placeholder, AnArgumentStandsWhereItsNameStood) {
 }
 
 TEST(Placeholder, AnArgumentStaysOneElementAndIsNotReadAgain) {
-    EXPECT_EQ(filled({"rm", "{folder}"}, R"({"folder":"a b; {folder} $(x)"})"), (Argv{"rm", "a b;
-{folder} $(x) "}));
+    EXPECT_EQ(filled({"rm", "{folder}"}, R"j({"folder":"a b; {folder} $(x)"})j"), (Argv{"rm", "a b; {folder} $(x)"}));
 }
 
 TEST(Placeholder, BracesAroundAnythingElseAreText) {

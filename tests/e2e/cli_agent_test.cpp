@@ -50,7 +50,7 @@ TEST_F(CliAgent, AnAgentFileThatIsRefusedStoresNothing) {
     expect_refused(run(std::string(head) + "api_key = \"x\"\n"), 2, "api_key_env");
     expect_refused(run(head + tool + "parameters = { type = 7 }\n"), 2, "not a JSON Schema");
     expect_refused(run("name = "), 2, "not TOML");
-    expect_refused(pawl({"run", "--agent", path("none.toml"), "x"}), 2, "cannot be read");
+    expect_refused(pawl({"run", "--agent", path("none.toml"), "x"}), 3, "cannot be read");
     EXPECT_FALSE(std::filesystem::exists(file()));
     EXPECT_EQ(run(head + tool).exit, 0);
 }

@@ -137,7 +137,7 @@ TEST_F(CliUsage, AnAgentIsSubmittedWithItsFile) {
     write("agent.toml", "name = \"doctor\"\nmodel = \"any\"\n[limits]\ndeadline = \"1h\"\n");
     expect_refused(pawl({"submit", "agent", R"({"text":"Fix it."})"}), 2, "--agent FILE");
     expect_refused(pawl({"submit", "echo", "1", "--agent", path("agent.toml")}), 2, "--agent goes with the type agent");
-    EXPECT_EQ(pawl({"submit", "agent", R"({"text":"Fix it."})", "--agent", path("none.toml")}).exit, 2);
+    EXPECT_EQ(pawl({"submit", "agent", R"({"text":"Fix it."})", "--agent", path("none.toml")}).exit, 3);
     const std::string id = submit({"agent", R"({"text":"Fix it."})", "--agent", path("agent.toml")});
     EXPECT_FALSE(json({"get", id}).at("deadline").is_null()) << "the file's own limit counts";
     EXPECT_EQ(tasks(), 1u);
@@ -151,6 +151,8 @@ TEST_F(CliUsage, SuggestionsFitWhatWentWrong) {
     EXPECT_EQ(no_bulk.err.find("try:"), std::string::npos) << no_bulk.err;
     const auto deep = pawl({"submit", "echo", std::string(65, '[') + std::string(65, ']')});
     EXPECT_EQ(deep.err.find("quotes"), std::string::npos) << deep.err;
+    const auto no_agent = pawl({"run", "--agent", path("none.toml"), "x"});
+    EXPECT_EQ(no_agent.err.find("try:"), std::string::npos) << no_agent.err;
     submit({"echo"});
     EXPECT_EQ(pawl({"backup", path("copy.db")}).exit, 0);
     const auto twice = pawl({"backup", path("copy.db")});

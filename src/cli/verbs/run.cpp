@@ -212,7 +212,7 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
     // Before anything is opened: what is refused leaves nothing behind.
     if (options.agent)
         if (const auto definition = agent::read_agent_file(*options.agent); !definition)
-            return console.fail(definition.error());
+            return console.fail(definition.error(), {});
     std::string id, after = "0";
     for (;;) {
         console.connection().release();
