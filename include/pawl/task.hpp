@@ -119,8 +119,10 @@ struct Answer {
     int tool_calls = 0;
     std::int64_t tokens = 0;
     std::int64_t cost_uusd = 0;  ///< millionths of a dollar; 0 when the model's price is not known
+    /// Why the endpoint ended the answer before the model did: `length`, `content_filter`. Nothing: it is whole.
+    std::optional<std::string> finish_reason{};
 };
-BOOST_DESCRIBE_STRUCT(Answer, (), (text, model_calls, tool_calls, tokens, cost_uusd))
+BOOST_DESCRIBE_STRUCT(Answer, (), (text, model_calls, tool_calls, tokens, cost_uusd, finish_reason))
 
 /// What becomes of a task whose budget is spent; its reason is `budget` either way.
 enum class OnBreach : std::uint8_t { pause, fail };

@@ -184,6 +184,7 @@ AgentDefinition read_definition(const toml::table& root, const std::string& file
     in.text("model", definition.model);
     in.text("instructions", definition.instructions);
     in.text("endpoint", definition.endpoint);
+    if (auto ok = check_endpoint(definition.endpoint); !ok) in.refuse(*in.find("endpoint"), ok.error().message);
     in.text("api_key_env", definition.api_key_env);
     in.flag("parallel_tool_calls", definition.parallel_tool_calls);
     in.length("model_timeout", definition.model_timeout_ms);
@@ -218,7 +219,7 @@ Result<AgentDefinition> read_agent_file(const std::string& path) {
     std::string text(bytes_max + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (!in.is_open() || in.bad())  // a folder opens, and cannot be read
-        return Error{Errc::bad_input,
+        return Error{in.is_open() ? Errc::bad_input : Errc::not_found,
                      "agent file " + core::shown(path, 200) + " cannot be read; --agent names a TOML file"};
     text.resize(static_cast<std::size_t>(in.gcount()));
     if (text.size() > bytes_max) return Error{Errc::too_large, path + ": an agent file has at most 1 MiB"};

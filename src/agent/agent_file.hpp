@@ -8,7 +8,7 @@
 
 namespace pawl::agent {
 
-/// Reads and checks the file. Errors: bad_input, which names the line: not TOML, an unknown or misspelt
+/// Reads and checks the file. Errors: not_found; bad_input, which names the line: not TOML, an unknown or misspelt
 /// key, a value of the wrong kind, a literal API key (keys come from the environment only).
 Result<AgentDefinition> read_agent_file(const std::string& path);
 /// The same for a text; `name` stands in the messages.

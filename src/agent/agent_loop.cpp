@@ -38,7 +38,7 @@ private:
 
 std::shared_ptr<const AgentDefinition> definition_of(const detail::Execution& execution) {
     auto decoded = decode_definition(execution.definition());
-    if (!decoded) throw final_error(decoded.error().message + "; submit with --agent FILE");
+    if (!decoded) throw final_error(decoded.error().message + "; submit it with --agent FILE");
     return std::make_shared<const AgentDefinition>(std::move(*decoded));
 }
 
@@ -46,6 +46,15 @@ void account(const AgentDefinition& agent, const ChatAnswer& chat, Answer& used)
     used.model_calls++;
     used.tokens += chat.usage.total_tokens;
     if (agent.price) used.cost_uusd += cost_of(*agent.price, chat.usage);
+}
+
+// An answer that was cut or filtered is what was paid for; one of which nothing is left is none.
+void finish(const ChatAnswer& chat, Answer& answer) {
+    answer.text = chat.message.content.value_or("");
+    if (chat.finish_reason != "length" && chat.finish_reason != "content_filter") return;
+    if (answer.text.empty())
+        throw final_error("the model gave no answer: the endpoint ended it (finish_reason " + chat.finish_reason + ")");
+    answer.finish_reason = chat.finish_reason;
 }
 
 }  // namespace
@@ -77,7 +86,7 @@ Workflow<std::string> agent_loop(Context& ctx, std::string input, const Function
 
         const std::vector<ToolCall> calls = chat.message.tool_calls;
         if (calls.empty()) {
-            answer.text = chat.message.content.value_or("");
+            finish(chat, answer);
             co_return to_json(answer);
         }
         messages->push_back(std::move(chat.message));
@@ -92,7 +101,7 @@ Workflow<std::string> agent_loop(Context& ctx, std::string input, const Function
 }
 
 void add_agent_type(runtime::Registry& registry) {
-    detail::RegisteredType& type = registry.add("agent");
+    detail::RegisteredType& type = registry.add(std::string(agent_type_name));
     type.input_schema = schema_of<Prompt>();
     type.run = [](Context& ctx, std::string input) { return agent_loop(ctx, std::move(input), nullptr); };
 }

@@ -1,11 +1,11 @@
 #include "agent/command_tool.hpp"
 
+#include "agent/placeholder.hpp"
 #include "agent/process.hpp"
 #include "core/utf8.hpp"
 #include "runtime/attempt.hpp"
 
 #include <spdlog/spdlog.h>
-#include <boost/json.hpp>
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,8 +13,6 @@
 #include <csignal>
 
 namespace pawl::agent {
-
-namespace bj = boost::json;
 
 namespace {
 
@@ -42,11 +40,20 @@ private:
     const int fd_;
 };
 
-ProcessSpec spec_of(const ToolDefinition& tool, const std::vector<std::string>& argv, const std::string& arguments,
+// Who works the task, as people and receivers name it; the fence beside it says which of its claims.
+std::string worker_id() {
+    char host[256] = "";
+    ::gethostname(host, sizeof host - 1);
+    return std::string(host) + ":" + std::to_string(::getpid());
+}
+
+ProcessSpec spec_of(const ToolDefinition& tool, std::vector<std::string> argv, const std::string& arguments,
                     const Attempt& attempt) {
     ProcessSpec spec;
-    spec.argv = fill_in(argv, arguments);
-    spec.environment = {{"PAWL_IDEMPOTENCY_KEY", attempt.key()}, {"PAWL_FENCE", std::to_string(attempt.fence())}};
+    spec.argv = std::move(argv);
+    spec.environment = {{"PAWL_IDEMPOTENCY_KEY", attempt.key()},
+                        {"PAWL_FENCE", std::to_string(attempt.fence())},
+                        {"PAWL_WORKER", worker_id()}};
     for (const auto& [name, value] : tool.env) spec.environment.emplace_back(name, value);
     spec.cwd = tool.cwd;
     spec.stdin_text = arguments;
@@ -96,39 +103,16 @@ ProcessOutcome run_process(const ToolDefinition& tool, const ProcessSpec& spec, 
 
 }  // namespace
 
-std::vector<std::string> fill_in(const std::vector<std::string>& argv, const std::string& arguments) {
-    boost::system::error_code error;
-    const bj::value parsed = bj::parse(arguments, error);
-    const bj::object none;
-    const bj::object& values = !error && parsed.is_object() ? parsed.get_object() : none;
-    std::vector<std::string> filled;
-    for (const std::string& element : argv) {
-        std::string text;
-        std::size_t at = 0;
-        while (at < element.size()) {
-            const std::size_t open = element.find('{', at);
-            const std::size_t close = open == std::string::npos ? open : element.find('}', open);
-            if (close == std::string::npos) break;
-            text.append(element, at, open - at);
-            const bj::value* value = values.if_contains(element.substr(open + 1, close - open - 1));
-            if (value) text += value->is_string() ? std::string(value->get_string()) : bj::serialize(*value);
-            at = close + 1;
-        }
-        filled.push_back(text.append(element, at));
-    }
-    return filled;
-}
-
 ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {
-    return result_of(tool, run_process(tool, spec_of(tool, tool.command, arguments, attempt), attempt));
+    auto argv = fill_in(tool, tool.command, arguments);
+    if (!argv) throw final_error(argv.error().message);
+    return result_of(tool, run_process(tool, spec_of(tool, std::move(*argv), arguments, attempt), attempt));
 }
 
 CommandOutput run_argv(const ToolDefinition& tool, const std::vector<std::string>& argv, const std::string& stdin_text,
                        const Attempt& attempt) {
     using End = ProcessOutcome::End;
-    ProcessSpec spec = spec_of(tool, {}, stdin_text, attempt);
-    spec.argv = argv;
-    const ProcessOutcome outcome = run_process(tool, spec, attempt);
+    const ProcessOutcome outcome = run_process(tool, spec_of(tool, argv, stdin_text, attempt), attempt);
     if (outcome.end != End::exited && outcome.end != End::signalled) {
         if (tool.effect == "once") throw unknown_outcome("the command " + outcome.describe());
         throw retryable("the command " + outcome.describe());
@@ -154,7 +138,9 @@ CommandOutput tag_invoke(from_json_t<CommandOutput>, const JsonIn& in) {
 }
 
 std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {
-    auto process = Process::start(spec_of(tool, tool.check, arguments, attempt));
+    auto argv = fill_in(tool, tool.check, arguments);
+    if (!argv) throw unknown_outcome("the check could not be made: " + argv.error().message);
+    auto process = Process::start(spec_of(tool, std::move(*argv), arguments, attempt));
     if (!process) throw unknown_outcome("the check could not start: " + process.error().message);
     const StopSignal stop(attempt, *process);
     if (auto released = process->release(); !released)

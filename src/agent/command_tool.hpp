@@ -19,8 +19,8 @@ BOOST_DESCRIBE_STRUCT(ToolResult, (), (content, error))
 
 /// Runs the tool's command with these arguments (a JSON object) and waits for its end. For the blocking pool.
 ///
-/// The process is made first and held at a gate; its identity is recorded; then it begins. Arguments come as {name}
-/// in argv, each one element whatever it holds, and whole on stdin. An exit code other than 0 is a result (`error`).
+/// The process is made first and held at a gate; its identity is recorded; then it begins. Arguments come in argv
+/// (agent/placeholder.hpp), and whole on stdin. An exit code other than 0 is a result (`error`).
 /// Throws StepError: retryable when nothing happened, unknown_outcome when a `once` tool was cut.
 ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
 
@@ -42,8 +42,5 @@ std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::strin
 
 /// Ends what is left of a process that a former worker recorded. For StepOptions::recover.
 void end_recorded_process(const std::string& identity);
-
-/// argv with {name} replaced. A name that the arguments lack becomes empty text.
-std::vector<std::string> fill_in(const std::vector<std::string>& argv, const std::string& arguments);
 
 }  // namespace pawl::agent

@@ -1,5 +1,6 @@
 #include "agent/definition.hpp"
 
+#include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
 #include "core/shown.hpp"
 #include "core/validate.hpp"
@@ -61,11 +62,30 @@ Result<void> check_positive(const char* field, const std::optional<T>& value) {
 
 }  // namespace
 
+Result<void> check_endpoint(std::string_view endpoint) {
+    if (endpoint.empty()) return {};
+    const std::size_t scheme = endpoint.find("://");
+    const std::string_view authority =
+        scheme == std::string_view::npos
+            ? endpoint
+            : endpoint.substr(scheme + 3, endpoint.find_first_of("/?#", scheme + 3) - scheme - 3);
+    // Not shown: the text would put the secret into logs.
+    if (authority.find('@') != std::string_view::npos)
+        return bad("endpoint",
+                   "holds a user or a password, and a definition is recorded with each task; leave them out "
+                   "(the key comes from the variable that api_key_env names)");
+    if (!endpoint.starts_with("http://") && !endpoint.starts_with("https://"))
+        return bad("endpoint", core::shown(endpoint) + " is not an http:// or https:// URL");
+    if (endpoint.find_first_of("?#") != std::string_view::npos)
+        return bad("endpoint",
+                   "has a '?' or '#': a base URL ends with its path, for example https://models.example.com/v1");
+    return {};
+}
+
 Result<void> check_definition(const AgentDefinition& d) {
     if (auto ok = core::check_name({"name", d.name}); !ok) return ok;
     if (d.model.empty()) return bad("model", "is missing");
-    if (!d.endpoint.empty() && !d.endpoint.starts_with("http://") && !d.endpoint.starts_with("https://"))
-        return bad("endpoint", core::shown(d.endpoint) + " is not an http:// or https:// URL");
+    if (auto ok = check_endpoint(d.endpoint); !ok) return ok;
     if (d.api_key_env.empty()) return bad("api_key_env", "is empty: name the variable that holds the key");
     std::set<std::string> names;
     for (const ToolDefinition& tool : d.tools) {
@@ -86,8 +106,10 @@ Result<void> check_definition(const AgentDefinition& d) {
 }
 
 Result<void> complete_definition(AgentDefinition& d) {
-    for (const ToolDefinition& tool : d.tools)
+    for (const ToolDefinition& tool : d.tools) {
         if (auto ok = check_schema(tool); !ok) return ok;
+        if (auto ok = check_placeholders(tool); !ok) return ok;
+    }
     if (!d.price) d.price = list_price(d.model);
     if (d.limits.cost_uusd && !d.price)
         return bad("limits.cost_usd", "no price is known for the model " + core::shown(d.model) +

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pawl::agent {
@@ -27,7 +28,7 @@ struct ToolDefinition {
     std::string name, description;
     JsonText parameters{R"({"type":"object","properties":{},"additionalProperties":false})"};  ///< JSON Schema
     std::string kind = "command";      ///< command, or function (C++, found by its name in the program)
-    std::vector<std::string> command;  ///< argv; an element that is {name} whole or in part takes that argument
+    std::vector<std::string> command;  ///< argv; {name} takes that argument (agent/placeholder.hpp)
     std::vector<std::string> check;    ///< verifies an unknown outcome: exit 0 happened, 1 not, else cannot tell
     std::string effect = "once";       ///< read, idempotent, once
     std::string on_unknown;            ///< verify, report, pause, retry, fail; empty: verify with a check, else report
@@ -67,6 +68,9 @@ struct AgentDefinition {
 BOOST_DESCRIBE_STRUCT(AgentDefinition, (),
                       (name, model, instructions, endpoint, api_key_env, parallel_tool_calls, model_timeout_ms, price,
                        tools, limits))
+
+/// A base URL without credentials, or empty. Errors: bad_input, which shows no credentials.
+Result<void> check_endpoint(std::string_view endpoint);
 
 /// Names, limits and references, wherever the definition came from. The error names the field.
 Result<void> check_definition(const AgentDefinition& definition);

@@ -243,7 +243,7 @@ std::string ProcessOutcome::describe() const {
         case End::timed_out:
             return "ended at its time limit";
         case End::stopped:
-            return "ended because its task stops";
+            return "ended because its task, or the worker that ran it, was told to stop";
         case End::lost:
             return "ended, but its exit status was taken by another part of this process";
     }

@@ -93,7 +93,9 @@ bj::value completion_of(const ScriptedTurn& turn, std::size_t prompt_bytes) {
             {"model", "stand-in"},
             {"choices",
              {{{"index", 0},
-               {"finish_reason", turn.calls.empty() ? "stop" : "tool_calls"},
+               {"finish_reason", !turn.finish_reason.empty() ? turn.finish_reason
+                                 : turn.calls.empty()        ? "stop"
+                                                             : "tool_calls"},
                {"message", std::move(message)}}}},
             {"usage", {{"prompt_tokens", prompt}, {"completion_tokens", answer}, {"total_tokens", prompt + answer}}}};
 }

@@ -18,10 +18,11 @@ namespace pawl::agent {
 struct ScriptedTurn {
     std::string text;
     std::vector<ToolCall> calls;  ///< an empty id becomes "call_TURN_NUMBER"
+    std::string finish_reason{};  ///< empty: what the turn is, `stop` or `tool_calls`
 
-    static ScriptedTurn says(std::string text) { return {std::move(text), {}}; }
+    static ScriptedTurn says(std::string text) { return {std::move(text), {}, {}}; }
     static ScriptedTurn asks(std::string tool, std::string arguments) {
-        return {{}, {{"", std::move(tool), std::move(arguments)}}};
+        return {{}, {{"", std::move(tool), std::move(arguments)}}, {}};
     }
 };
 

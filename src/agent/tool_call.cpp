@@ -1,6 +1,7 @@
 #include "agent/tool_call.hpp"
 
 #include "agent/model_call.hpp"
+#include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
 #include "core/shown.hpp"
 
@@ -72,6 +73,8 @@ Result<ReadyCall> make_ready(const AgentDefinition& agent, const ToolCall& call,
         return Error{Errc::bad_input, std::string("the arguments do not fit the tool's schema: ") + e.what()};
     }
     if (auto fits = check_arguments(tool, ready.arguments); !fits) return fits.error();
+    if (!ready.function)
+        if (auto filled = fill_in(tool, tool.command, ready.arguments); !filled) return filled.error();
     return ready;
 }
 

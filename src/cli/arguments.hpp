@@ -14,7 +14,8 @@ namespace pawl::cli {
 
 class Console;
 
-/// Each variable is filled in before the verb's action is called, and must live until then.
+/// Each variable is filled in before the verb's action is called, and must live until then. Text that is not UTF-8 is
+/// refused, except for a FILE, a FOLDER and JSON.
 class Arguments {
 public:
     explicit Arguments(CLI::App& app) : app_(&app) {}
@@ -43,6 +44,7 @@ struct Verb {
     /// Declares the arguments; the answer is called when the verb was typed, and gives the exit code.
     std::function<Action(Arguments&)> declare;
     std::vector<Verb> children{};  ///< `queue list`: then `declare` is empty
+    bool hidden = false;           ///< not in the help: not for people
 };
 
 }  // namespace pawl::cli

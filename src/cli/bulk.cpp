@@ -51,11 +51,13 @@ std::size_t tell(const Console& console, const server::Response& response, const
         const std::size_t number = lines.at(at++).number;
         if (answer.has("problem")) {
             ++refused;
-            console.note("pawl: line " + std::to_string(number) + ": " +
-                         terminal_text(answer.object("problem").text("detail")));
+            if (!console.json())
+                console.note("pawl: line " + std::to_string(number) + ": " +
+                             terminal_text(answer.object("problem").text("detail")));
         }
         if (console.json()) {
-            out += terminal_json(result) + "\n";
+            // The result is an object of ours, and never empty.
+            out += "{\"line\":" + std::to_string(number) + "," + terminal_json(result).substr(1) + "\n";
         } else if (answer.has("task")) {
             out += terminal_text(answer.object("task").text("id")) + "\n";
         }
@@ -68,7 +70,7 @@ std::size_t tell(const Console& console, const server::Response& response, const
 
 int submit_bulk(Console& console, const std::string& file) {
     const auto text = read_input(file == "-" ? file : "@" + file, file_bytes_max);
-    if (!text) return console.fail(text.error());
+    if (!text) return console.fail(text.error(), {});
     const auto lines = split(*text);
     if (!lines) return console.fail(lines.error());
 
@@ -82,9 +84,8 @@ int submit_bulk(Console& console, const std::string& file) {
         }
         const auto response = console.ask(Access::create, Console::post("/v1/tasks:bulk", body + "]"));
         if (!response) {
-            console.note("pawl: stopped at line " + std::to_string((*lines)[first].number) + " of " +
-                         terminal_text(file));
-            return console.fail(response.error());
+            const std::string where = "stopped at line " + std::to_string((*lines)[first].number) + " of " + file;
+            return console.fail({response.error().code, where + ": " + response.error().message});
         }
         refused += tell(console, *response, *lines, first);
     }

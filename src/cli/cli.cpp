@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <sstream>
 
 namespace pawl::cli {
 namespace {
@@ -22,6 +23,7 @@ struct Choice {
 void declare(CLI::App& parent, const Verb& verb, Choice& choice) {
     CLI::App* app = parent.add_subcommand(verb.name, verb.summary);
     app->fallthrough();
+    if (verb.hidden) app->group("");
     if (!verb.children.empty()) {
         app->require_subcommand(1);
         for (const Verb& child : verb.children) declare(*app, child, choice);
@@ -29,6 +31,8 @@ void declare(CLI::App& parent, const Verb& verb, Choice& choice) {
     }
     Arguments arguments(*app);
     app->callback([&choice, action = verb.declare(arguments)] { choice.action = action; });
+    app->footer(app->get_footer() + (app->get_footer().empty() ? "" : "\n\n") +
+                "With every verb: --db FILE, --json, -o table|json|jsonl (`pawl --help`).");
 }
 
 void declare_globals(CLI::App& app, GlobalOptions& options) {
@@ -36,6 +40,19 @@ void declare_globals(CLI::App& app, GlobalOptions& options) {
     options.file = file && *file ? file : "./pawl.db";
     app.add_option("--db", options.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
     app.add_flag("--json", options.json, "JSON on stdout, errors as JSON on stderr");
+    app.add_option_function<std::string>(
+           "-o,--output",
+           [&options](const std::string& shape) {
+               options.json = shape != "table";
+               options.lines = shape == "jsonl";
+           },
+           "table (default), json (as --json), or jsonl: each element of a list on a line of its own")
+        ->option_text("SHAPE")
+        ->check([](const std::string& shape) {
+            const bool known = shape == "table" || shape == "json" || shape == "jsonl";
+            return known ? std::string() : core::shown(shape, 40) + " is not known; there are table, json, jsonl";
+        });
+    app.set_version_flag("--version", "pawl " PAWL_VERSION, "show the version");
 }
 
 std::vector<std::string> known_words(const CLI::App& app, bool flags) {
@@ -85,7 +102,9 @@ std::string command_of(const CLI::App& app) {
 
 bool asked_for_json(int argc, const char* const* argv) {
     for (int i = 1; i < argc; ++i) {
-        if (std::string_view(argv[i]) == "--json") return true;
+        const std::string_view word = argv[i], before = argv[i - 1];
+        const bool shape = (before == "-o" || before == "--output") && word.starts_with("json");
+        if (word == "--json" || word.starts_with("--output=json") || word.starts_with("-ojson") || shape) return true;
     }
     return false;
 }
@@ -101,7 +120,13 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
 
     try {
         app.parse(argc, argv);
-    } catch (const CLI::Success& help) { return app.exit(help); } catch (const CLI::ParseError& problem) {
+    } catch (const CLI::Success& help) {
+        std::ostringstream text;
+        const int code = app.exit(help, text, text);
+        const Console console(options);
+        console.out(text.str());
+        return console.finish(code);
+    } catch (const CLI::ParseError& problem) {
         options.json = asked_for_json(argc, argv);  // the parser may have stopped before it
         const Console console(options);
         const bool no_verb = app.get_subcommands().empty() && app.remaining(true).empty();
@@ -112,7 +137,8 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
         return console.fail({Errc::bad_input, usage_message(app, problem)}, "`" + command_of(app) + " --help`");
     }
     Console console(options, std::move(defaults));
-    return choice.action(console);
+    if (options.file.empty()) return console.fail({Errc::bad_input, "--db is empty; name the database file"}, {});
+    return console.finish(choice.action(console));
 }
 
 }  // namespace

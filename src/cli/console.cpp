@@ -1,18 +1,41 @@
 #include "cli/console.hpp"
 
+#include "cli/answer.hpp"
 #include "cli/suggestion.hpp"
 #include "cli/terminal_text.hpp"
+#include "server/body.hpp"
 #include "server/json_text.hpp"
 #include "server/problem.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 
 namespace pawl::cli {
 
 void Console::out(std::string_view text) const {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (output_error_ != 0) return;
+    errno = 0;
+    if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+    output_error_ = errno != 0 ? errno : EIO;
+}
+
+int Console::finish(int code) const {
+    if (output_error_ == 0) return code;
+    const std::string message = std::string("stdout could not be written (") + std::strerror(output_error_) +
+                                "): the answer is lost; what the command does is done";
+    const int lost = code == exit_code::ok ? exit_code::output : code;
+    if (options_.json) {
+        server::JsonText text;
+        text.open().name("error").open().field("code", "output_lost").field("message", message);
+        text.field("suggestion", "`pawl list` shows the tasks").field("exit_code", lost).close().close();
+        note(text.str());
+    } else {
+        note("pawl: " + message);
+    }
+    return lost;
 }
 
 void Console::note(std::string_view text) const {
@@ -22,7 +45,19 @@ void Console::note(std::string_view text) const {
 
 void Console::out_json(std::string_view json) const { out(terminal_json(json) + "\n"); }
 
-int Console::fail(const Error& error) const { return fail(error, suggestion_for(error.code)); }
+void Console::out_answer(const server::Response& response, const char* list) const {
+    if (!options_.lines) return out_json(response.body);
+    const std::string raw = raw_member(response, list);
+    const auto elements = server::split_array(raw);
+    for (const std::string_view element : elements ? *elements : std::vector<std::string_view>{}) out_json(element);
+}
+
+int Console::fail(const Error& error) const {
+    std::error_code ignored;
+    const bool no_file = error.code == Errc::not_found && !std::filesystem::exists(options_.file, ignored);
+    return fail(error,
+                no_file ? "--db names the file; `pawl submit` and `pawl worker` make it" : suggestion_for(error.code));
+}
 
 int Console::fail(const Error& error, std::string_view suggestion) const {
     const int exit_code = exit_of(error.code);

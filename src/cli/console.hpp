@@ -15,7 +15,8 @@ namespace pawl::cli {
 /// Global options, before or after the verb.
 struct GlobalOptions {
     std::string file;   ///< --db, PAWL_DB, ./pawl.db
-    bool json = false;  ///< --json
+    bool json = false;  ///< --json, -o json, -o jsonl
+    bool lines = false;  ///< -o jsonl
 };
 
 class Console {
@@ -30,6 +31,12 @@ public:
     /// Results go to stdout, everything else to stderr. Text of others must have gone through cli/terminal_text.hpp.
     void out(std::string_view text) const;
     void note(std::string_view text) const;
+    /// Something could not be written to stdout: whoever prints on and on ends then.
+    bool output_lost() const { return output_error_ != 0; }
+    /// The exit code of a verb that would give `code`: when its output was lost, tells so, and no code is 0.
+    int finish(int code) const;
+    /// An answer as JSON on stdout; with -o jsonl the elements of its member `list` instead, one a line.
+    void out_answer(const server::Response& response, const char* list) const;
     /// One JSON value and a line feed on stdout.
     void out_json(std::string_view json) const;
 
@@ -49,6 +56,7 @@ public:
 private:
     GlobalOptions options_;
     Connection connection_;
+    mutable int output_error_ = 0;  ///< errno of the first write to stdout that failed
 };
 
 }  // namespace pawl::cli

@@ -12,6 +12,7 @@
 // | 7 | the task was cancelled |
 // | 8 | the task is paused or waits for a person; stderr names the verb to use |
 // | 9 | the store refused: locked, damaged, newer, not writable, full |
+// | 10 | stdout could not be written: the answer is lost, what the verb does is done |
 // | 130, 143 | the verb was ended by SIGINT, SIGTERM |
 #pragma once
 
@@ -22,7 +23,7 @@ namespace pawl::cli {
 
 namespace exit_code {
 constexpr int ok = 0, task_failed = 1, usage = 2, not_found = 3, unauthorized = 4, unreachable = 5, timed_out = 6,
-              task_cancelled = 7, needs_person = 8, store = 9;
+              task_cancelled = 7, needs_person = 8, store = 9, output = 10;
 }
 
 /// Of a verb that ended with this error.

@@ -22,9 +22,9 @@ std::string_view suggestion_for(Errc code) {
         case Errc::store_newer:
             return "use the newer pawl";
         case Errc::store_corrupt:
-            return "restore a backup; `pawl doctor` lists the damage";
+            return "`pawl doctor` says what is wrong; restore a backup, or name another --db";
         case Errc::store_readonly:
-            return "make the file and its folder writable";
+            return "make the file and its folder readable and writable for this user";
         case Errc::disk_full:
             return "free some space, then repeat the command; nothing was stored";
         case Errc::store_unavailable:

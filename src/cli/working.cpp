@@ -34,6 +34,11 @@ void Working::on_signal() {
     signals_.async_wait([this](boost::system::error_code e, int signal) {
         if (e) return;
         if (leaving_) std::_Exit(128 + signal);
+        // A warning, so that `run` shows it too: a model call under way is paid for, and gets its time to end.
+        const auto grace =
+            std::chrono::duration_cast<std::chrono::seconds>(held_.holder().engine().options().stop_grace);
+        spdlog::warn("stopping: what runs has {} s to end, then it is handed back; the same signal again ends at once",
+                     grace.count());
         begin_leave(signal);
         on_signal();
     });

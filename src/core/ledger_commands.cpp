@@ -27,7 +27,7 @@ std::string text_of(const TaskId& id) { return to_string(id); }
 
 Error LedgerBase::reused_key(const Submit& command, const TaskRow& first) const {
     return {Errc::idempotency_key_reused,
-            "submit " + text_of(command.id) + ": key \"" + command.key + "\" belongs to " + text_of(first.id) +
+            "submit: key \"" + command.key + "\" belongs to " + text_of(first.id) +
                 ", which has other input; nothing was stored; use a new key for new input"};
 }
 
@@ -41,8 +41,8 @@ std::optional<Reply> LedgerBase::submit_to_existing(const Submit& command, const
     if (command.on_existing == OnExisting::replace) return std::nullopt;
     if (key.fingerprint != command.fingerprint) return Reply{reused_key(command, first->row), false};
     if (command.on_existing == OnExisting::reject) {
-        return refused(Errc::key_exists, "submit " + text_of(command.id) + ": key \"" + command.key + "\" belongs to " +
-                                             text_of(first->row.id) + "; nothing was stored");
+        return refused(Errc::key_exists, "submit: key \"" + command.key + "\" belongs to " + text_of(first->row.id) +
+                                             "; nothing was stored");
     }
     const bool has_failed = first->row.state == TaskState::failed || first->row.state == TaskState::cancelled;
     if (command.on_existing == OnExisting::retry_if_failed && has_failed) {
@@ -75,7 +75,7 @@ Reply LedgerBase::run(const Submit& command) {
         }
     }
     if (lanes_.is_full({command.lane.space, command.lane.queue})) {
-        return refused(Errc::queue_full, "submit " + text_of(command.id) + ": queue \"" + command.lane.queue +
+        return refused(Errc::queue_full, "submit: queue \"" + command.lane.queue +
                                              "\" is at its maximum depth; nothing was stored; try again later");
     }
     std::optional<Hash> definition;

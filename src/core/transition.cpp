@@ -146,8 +146,9 @@ Result<TaskRow> submit(const Stage& stage, const Submit& command, TaskRef ref, c
     }
     if (row.deadline) {
         if (*row.deadline <= stage.wall) {
-            return error_about(Errc::bad_input, row, "submit",
-                               "its deadline is in the past; nothing was stored; give a later one or none");
+            // Without the id: no task of it was ever stored.
+            return Error{Errc::bad_input,
+                         "submit: the deadline is in the past; nothing was stored; give a later one or none"};
         }
         row.deadline_length = *row.deadline - stage.wall;
     }

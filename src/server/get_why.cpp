@@ -76,6 +76,7 @@ void get_why(Call call, std::string task) {
     auto facts = std::make_shared<WhyFacts>();
     auto gathered = std::make_shared<Result<void>>();
     facts->now = call.port->store_now();
+    facts->wall = call.port->clock().wall();
     call.port->read([facts, gathered, task](core::Reader& reader) { *gathered = gather(reader, task, *facts); },
                     [call, facts, gathered] {
                         if (!*gathered) return call.refuse(gathered->error());

@@ -4,6 +4,7 @@
 #include "server/resources.hpp"
 #include "server/task_json.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace pawl::server {
@@ -29,23 +30,29 @@ void read_states(Parameters& parameters, core::ListFilter& filter) {
     }
 }
 
-// Opaque to clients; ours is the number of the last row.
+// Opaque to clients; ours is the number of the last row, with two digits that a mistyped one does not have.
+constexpr std::size_t check_digits = 2;
+
+std::string format_cursor(core::TaskRef ref) {
+    constexpr core::TaskRef check_numbers = 36 * 36, check_factor = 947, check_start = 500;
+    char digits[16];
+    const auto number = std::to_chars(digits, digits + sizeof digits, ref, 36);
+    std::string cursor(digits, number.ptr);
+    const core::TaskRef check = (ref % check_numbers * check_factor + check_start) % check_numbers;
+    for (const core::TaskRef digit : {check / 36, check % 36})
+        cursor.push_back("0123456789abcdefghijklmnopqrstuvwxyz"[static_cast<std::size_t>(digit)]);
+    return cursor;
+}
+
 void read_cursor(Parameters& parameters, core::ListFilter& filter) {
     const auto text = parameters.text("cursor");
     if (!text) return;
     core::TaskRef ref = 0;
-    const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), ref, 36);
-    if (failed != std::errc() || end != text->data() + text->size() || ref <= 0) {
-        parameters.refuse("cursor", "not a cursor that this API gave out");
-    } else {
-        filter.before = ref;
-    }
-}
-
-std::string format_cursor(core::TaskRef ref) {
-    char digits[16];
-    const auto [end, failed] = std::to_chars(digits, digits + sizeof digits, ref, 36);
-    return std::string(digits, end);
+    const std::string_view number =
+        std::string_view(*text).substr(0, text->size() - std::min(text->size(), check_digits));
+    std::from_chars(number.data(), number.data() + number.size(), ref, 36);
+    if (ref <= 0 || format_cursor(ref) != *text) parameters.refuse("cursor", "not a cursor that this API gave out");
+    else filter.before = ref;
 }
 
 Response page(core::Reader& reader, const core::ListFilter& filter, const Call& call) {

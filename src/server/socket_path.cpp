@@ -48,7 +48,11 @@ std::string hash_name(const std::string& path) {
 Result<std::string> socket_path(const std::string& file) {
     std::error_code failed;
     const fs::path real = fs::weakly_canonical(fs::absolute(file, failed), failed);
-    if (failed || !fs::is_directory(real.parent_path(), failed)) {
+    const bool has_folder = !failed && fs::is_directory(real.parent_path(), failed);
+    if (failed == std::errc::permission_denied)
+        return Error{Errc::store_readonly,
+                     core::shown(file, 200) + ": " + failed.message() + "; nothing was read or changed"};
+    if (!has_folder) {
         return Error{Errc::not_found, "the folder of " + core::shown(file, 200) + " does not exist; make it first"};
     }
     const std::string beside = real.string() + ".sock";

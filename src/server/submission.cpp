@@ -1,5 +1,6 @@
 #include "server/submission.hpp"
 
+#include "agent/agent_loop.hpp"
 #include "core/duration.hpp"
 #include "core/limits.hpp"
 #include "core/validate.hpp"
@@ -77,6 +78,16 @@ SubmitOptions read_options(Body& body, std::string_view header_key) {
     return options;
 }
 
+// A task of this type does what its definition says: without one it could only fail.
+void check_agent(const core::SubmitRequest& request, Submission& submission) {
+    if (request.type != agent::agent_type_name) return;
+    if (request.definition.empty()) {
+        submission.errors.push_back({"definition", "missing; an agent is described in a file: --agent FILE"});
+    } else if (const auto definition = agent::decode_definition(request.definition); !definition) {
+        submission.errors.push_back({"definition", definition.error().message});
+    }
+}
+
 }  // namespace
 
 Submission read_submission(std::string_view json, std::string_view header_key, Port& port) {
@@ -96,6 +107,7 @@ Submission read_submission(std::string_view json, std::string_view header_key, P
     request.flow_key = body->text("flow_key").value_or("");
     request.definition = body->text("definition").value_or("");
     submission.errors = body->errors();
+    check_agent(request, submission);
     if (!submission.errors.empty()) {
         submission.error = {Errc::bad_input, describe(submission.errors)};
         return submission;

@@ -72,6 +72,7 @@ void append_task(JsonText& json, const core::TaskRow& row, bool whole) {
         .field("reason", to_string(row.reason))
         .field("priority", row.priority)
         .text_or_null("key", row.key)
+        .text_or_null("flow_key", row.lane.key)
         .field("created_at", row.created)
         .field("updated_at", row.updated)
         .field("due_at", row.due)

@@ -1,6 +1,7 @@
 #include "server/why.hpp"
 
 #include "core/duration.hpp"
+#include "server/json_text.hpp"
 
 #include <algorithm>
 
@@ -339,6 +340,28 @@ Why paused(const WhyFacts& facts) {
     return answer;
 }
 
+// ---- a limit that has passed ----------------------------------------------------------------------------------------
+
+// Only a worker ends a task: until one comes, the state does not tell that there is no hope left.
+std::optional<Why> overdue(const WhyFacts& facts) {
+    const core::TaskRow& row = facts.row;
+    if (facts.worker || row.ending != core::Ending::none) return std::nullopt;
+    if (row.state == TaskState::paused || is_final(row.state)) return std::nullopt;
+    Why answer;
+    answer.reason = "no_worker";
+    answer.next = {"pawl worker"};
+    constexpr const char* end = ", and no worker process works this file; the next one ends the task as failed";
+    if (row.deadline && *row.deadline <= facts.wall) {
+        answer.text = "its deadline passed at " + core::format_instant(*row.deadline) + end + " (deadline)";
+        return answer;
+    }
+    if (row.expires && *row.expires <= facts.now) {
+        answer.text = "its queue timeout passed at " + format_time(*row.expires) + end + " (expired)";
+        return answer;
+    }
+    return std::nullopt;
+}
+
 // ---- final ---------------------------------------------------------------------------------------------------------
 
 Why failed(const WhyFacts& facts) {
@@ -346,6 +369,9 @@ Why failed(const WhyFacts& facts) {
     answer.error = row_failure(facts.row);
     if (const core::Entry* entry = newest(facts, {EntryKind::failed})) answer.step = entry->path;
     answer.next = {command(facts, "retry"), command(facts, "events")};
+    // Its input stays what it is.
+    if (answer.error && answer.error->code == Errc::bad_input && answer.step.empty())
+        answer.next.front() = "submit it again with an input that fits its type";
     switch (facts.row.reason) {
         case Reason::deadline:
             answer.reason = "deadline";
@@ -389,6 +415,7 @@ Why cancelled(const WhyFacts& facts) {
 }  // namespace
 
 Why why(const WhyFacts& facts) {
+    if (auto late = overdue(facts)) return std::move(*late);
     switch (facts.row.state) {
         case TaskState::pending:
             return pending(facts);

@@ -20,7 +20,8 @@ struct WhyFacts {
     bool ahead_at_least = false;             ///< there may be more than `ahead`
     std::optional<WorkerStatus> worker;      ///< nothing = nobody works the file
     std::vector<LiveStep> live;
-    core::Instant now{};
+    core::Instant now{};       ///< of the store
+    core::WallInstant wall{};  ///< for the deadline
 };
 
 struct Why {

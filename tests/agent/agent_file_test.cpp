@@ -131,6 +131,26 @@ TEST(AgentFile, ALiteralKeyIsRefusedAndNotShown) {
                 HasSubstr("looks like an API key"));
 }
 
+TEST(AgentFile, CredentialsInTheEndpointAreRefusedWithTheirLineAndNotShown) {
+    for (const char* url : {"http://user:hunter2secret@models.example.com/v1",
+                            "https://hunter2secret@models.example.com", "user:hunter2secret@models.example.com"}) {
+        const std::string text = refusal(std::string(head) + "endpoint = \"" + url + "\"\n");
+        EXPECT_THAT(text,
+                    AllOf(HasSubstr("a.toml:3: endpoint: holds a user or a password"), Not(HasSubstr("hunter2"))));
+    }
+    EXPECT_THAT(refusal(std::string(head) + "endpoint = \"https://models.example.com/v1?key=x\"\n"), HasSubstr("'?'"));
+    EXPECT_THAT(refusal(std::string(head) + "endpoint = \"ftp://models.example.com\"\n"),
+                HasSubstr("a.toml:3: endpoint: \"ftp://models.example.com\" is not an http:// or https:// URL"));
+    EXPECT_EQ(read(std::string(head) + "endpoint = \"http://127.0.0.1:8080/a@b/v1\"\n").endpoint,
+              "http://127.0.0.1:8080/a@b/v1");
+}
+
+TEST(AgentFile, APlaceholderThatIsNoParameterIsRefused) {
+    const std::string start = std::string(head) + "[[tool]]\nname = \"clean\"\ndescription = \"d\"\n";
+    EXPECT_THAT(refusal(start + "command = [\"rm\", \"-rf\", \"{folder}/\"]\n"), HasSubstr("command names {folder}"));
+    EXPECT_EQ(read(start + "command = [\"awk\", \"{print $1}\", \"{}\"]\n").tools.size(), 1u);
+}
+
 TEST(AgentFile, WhatIsMissingIsNamed) {
     EXPECT_THAT(refusal("model = \"m\"\n"), HasSubstr("name"));
     EXPECT_THAT(refusal("name = \"doctor\"\n"), HasSubstr("model: is missing"));
@@ -199,7 +219,7 @@ TEST(AgentFile, WhatIsNotTomlIsRefusedWithItsLine) {
 
 TEST(AgentFile, AFileThatCannotBeReadIsRefused) {
     const test::TempFolder folder;
-    EXPECT_EQ(read_agent_file(folder.path() + "/none.toml").error().code, Errc::bad_input);
+    EXPECT_EQ(read_agent_file(folder.path() + "/none.toml").error().code, Errc::not_found);
     EXPECT_EQ(read_agent_file(folder.path()).error().code, Errc::bad_input) << "a folder";
     const std::string path = folder.path() + "/agent.toml";
     std::ofstream(path) << head << tool;

@@ -35,6 +35,32 @@ TEST(AgentLoop, ToolsAreCalledUntilThereIsAnAnswer) {
     EXPECT_EQ(w.count(EntryKind::step_completed), 3);
 }
 
+TEST(AgentLoop, AnAnswerThatWasCutSaysSo) {
+    ScriptedTurn cut = ScriptedTurn::says("It is");
+    cut.finish_reason = "length";
+    AgentWorld w(script_of({cut}));
+
+    ASSERT_EQ(w.run().state, TaskState::completed);
+    EXPECT_EQ(w.answer().text, "It is");
+    EXPECT_EQ(w.answer().finish_reason, "length");
+}
+
+TEST(AgentLoop, AnAnswerOfWhichNothingIsLeftFailsTheTask) {
+    ScriptedTurn filtered;
+    filtered.finish_reason = "content_filter";
+    AgentWorld w(script_of({filtered}));
+
+    const auto row = w.run();
+    EXPECT_EQ(row.state, TaskState::failed);
+    EXPECT_THAT(row.error, HasSubstr("finish_reason content_filter"));
+}
+
+TEST(AgentLoop, AWholeAnswerHasNoFinishReason) {
+    AgentWorld w(script_of({ScriptedTurn::says("It is full.")}));
+    w.run();
+    EXPECT_EQ(w.answer().finish_reason, std::nullopt);
+}
+
 TEST(AgentLoop, EveryModelCallHasAKeyOfItsOwn) {
     AgentWorld w(script_of({ScriptedTurn::asks("check_disk", "{}"), ScriptedTurn::says("done")}));
     w.tool("check_disk", "read", nothing);

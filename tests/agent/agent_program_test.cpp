@@ -9,6 +9,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <unistd.h>
 #include <boost/json.hpp>
 
 #include <cstdlib>
@@ -242,7 +244,8 @@ parameters = { type = "object" }
     const auto told = r.told();
     ASSERT_EQ(told.size(), 3u);
     EXPECT_EQ(told[0], evil);
-    EXPECT_THAT(told[1], AllOf(HasSubstr("PAWL_IDEMPOTENCY_KEY="), HasSubstr("PAWL_FENCE="), HasSubstr("LEVEL=2"),
+    EXPECT_THAT(told[1], AllOf(HasSubstr("PAWL_IDEMPOTENCY_KEY="), HasSubstr("PAWL_FENCE="),
+                               HasSubstr(":" + std::to_string(::getpid()) + "\n"), HasSubstr("LEVEL=2"),
                                Not(HasSubstr("OPENAI")), Not(HasSubstr("sk-test"))));
     EXPECT_EQ(told[2], R"({"a":[1,2]})");
 }

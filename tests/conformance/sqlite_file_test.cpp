@@ -160,10 +160,18 @@ TEST_F(SqliteFile, AFileThatIsNoDatabaseIsCorruptAndLeftAlone) {
 
 TEST_F(SqliteFile, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
     exec("create table users(name text)");
-    EXPECT_EQ(code_of(open()), Errc::refused);
-    EXPECT_EQ(code_of(store::open_sqlite_reader(file)), Errc::refused);
+    EXPECT_EQ(code_of(open()), Errc::store_corrupt);
+    EXPECT_EQ(code_of(store::open_sqlite_reader(file)), Errc::store_corrupt);
     EXPECT_EQ(pragma("select count(*) from sqlite_master"), "1");
     EXPECT_EQ(pragma("pragma journal_mode"), "delete");
+}
+
+TEST_F(SqliteFile, AnInspectionSaysWhatIsWrongWithAFileThatCannotBeOpened) {
+    ASSERT_TRUE(open().value()->close());
+    EXPECT_EQ(store::inspect_sqlite_file(file).value(), std::vector<std::string>{});
+    write_file(std::string(5'000, 'x'));
+    EXPECT_EQ(store::inspect_sqlite_file(file).value(), std::vector<std::string>{"the file: file is not a database"});
+    EXPECT_EQ(code_of(store::inspect_sqlite_file(file + ".none")), Errc::store_unavailable);
 }
 
 TEST_F(SqliteFile, AFileThatNeedsANewerVersionIsRefused) {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -18,10 +20,13 @@ namespace fs = std::filesystem;
 
 class DemoKilled : public testing::Test {
 protected:
-    test::ProcessResult demo(const std::string& kill_at, std::vector<std::string> environment = {}) const {
+    test::ProcessResult demo(const std::string& kill_at, std::vector<std::string> environment = {},
+                             const std::vector<std::string>& more = {}) const {
         environment.push_back("TMPDIR=" + folder_.path());
         environment.push_back("OPENAI_BASE_URL=");  // the scripted stand-in, also where a real one is configured
-        return test::run({PAWL_BINARY, "demo", "--keep", "--kill-at", kill_at}, {}, {environment, {}});
+        std::vector<std::string> argv{PAWL_BINARY, "demo", "--keep", "--kill-at", kill_at};
+        argv.insert(argv.end(), more.begin(), more.end());
+        return test::run(argv, {}, {environment, {}});
     }
     /// What each run left.
     std::vector<fs::path> sandboxes() const {
@@ -45,7 +50,8 @@ protected:
     void expect_every_point_ok(const test::ProcessResult& done) const {
         EXPECT_EQ(done.exit, 0) << done.out << done.err;
         EXPECT_EQ(done.out.find("FAILED"), std::string::npos) << done.out;
-        EXPECT_NE(done.out.find("kill after entry 10: completed"), std::string::npos) << done.out;
+        EXPECT_NE(done.out.find("kill after entry 10 since its claim (no. 11): completed"), std::string::npos)
+            << done.out;
         EXPECT_NE(done.out.find("points: resumed and completed"), std::string::npos) << done.out;
         EXPECT_GE(sandboxes().size(), 11u) << "ten points and the run that none of them cut";
         for (const fs::path& sandbox : sandboxes()) EXPECT_EQ(times_cleaned(sandbox), 1) << sandbox;
@@ -70,6 +76,24 @@ TEST_F(DemoKilled, WhileItsToolSleepsEndsThatToolBeforeItStartsAnother) {
     ASSERT_EQ(sandboxes().size(), 1u);
     EXPECT_EQ(starts_of(sandboxes().front(), "clean_logs"), 2) << "the first one was not on its way when it was cut";
     EXPECT_EQ(times_cleaned(sandboxes().front()), 1) << "both had their effect";
+}
+
+TEST_F(DemoKilled, AfterItsEndIsNoProof) {
+    const auto done = demo("999");
+    EXPECT_EQ(done.exit, 2) << done.out << done.err;
+    EXPECT_NE(done.err.find("resuming was not checked"), std::string::npos) << done.err;
+}
+
+TEST_F(DemoKilled, ReportsAsJsonOnRequest) {
+    const auto done = demo("8", {}, {"--json"});
+    EXPECT_EQ(done.exit, 0) << done.out << done.err;
+    const auto report = boost::json::parse(done.out).as_object();
+    EXPECT_TRUE(report.at("ok").as_bool());
+    const auto& point = report.at("points").as_array().at(0).as_object();
+    EXPECT_EQ(point.at("kill_at").as_int64(), 8);
+    EXPECT_EQ(point.at("entry_no").as_int64(), 9);
+    EXPECT_TRUE(point.at("killed").as_bool());
+    EXPECT_GE(point.at("findings").as_array().size(), 5u);
 }
 
 TEST_F(DemoKilled, WithItsToolNotYetStartedStartsItOnce) {

@@ -50,9 +50,27 @@ TEST_F(CliAgent, AnAgentFileThatIsRefusedStoresNothing) {
     expect_refused(run(std::string(head) + "api_key = \"x\"\n"), 2, "api_key_env");
     expect_refused(run(head + tool + "parameters = { type = 7 }\n"), 2, "not a JSON Schema");
     expect_refused(run("name = "), 2, "not TOML");
-    expect_refused(pawl({"run", "--agent", path("none.toml"), "x"}), 2, "cannot be read");
+    expect_refused(pawl({"run", "--agent", path("none.toml"), "x"}), 3, "cannot be read");
     EXPECT_FALSE(std::filesystem::exists(file()));
     EXPECT_EQ(run(head + tool).exit, 0);
+}
+
+TEST_F(CliAgent, ACommandWithoutItsOptionalArgumentIsNotRun) {
+    const auto done = run(std::string(head) + "[[tool]]\nname = \"check_disk\"\ndescription = \"d\"\n" +
+                          "command = [\"touch\", \"" + path("ran") + "{suffix}\"]\n" +
+                          "parameters = { type = \"object\", properties = { suffix = { type = \"string\" } } }\n");
+    EXPECT_EQ(done.exit, 0) << done.err;
+    EXPECT_FALSE(std::filesystem::exists(path("ran")));
+    EXPECT_NE(model.requests().at(1).body.find("the argument \\\"suffix\\\" is missing"), std::string::npos);
+}
+
+TEST_F(CliAgent, CredentialsInTheEndpointAreRefusedAndStoredNowhere) {
+    const auto done = run(head + ("endpoint = \"http://user:" + std::string(key) + "@127.0.0.1/v1\"\n") + tool);
+    expect_refused(done, 2, "agent.toml:3: ");
+    EXPECT_EQ(done.err.find("0123456789abcdef"), std::string::npos) << done.err;
+    std::filesystem::remove(path("agent.toml"));
+    EXPECT_FALSE(is_anywhere("0123456789abcdef"));
+    EXPECT_FALSE(std::filesystem::exists(file()));
 }
 
 TEST_F(CliAgent, ARefusedKeyFailsTheTaskAndIsShownNowhere) {

@@ -26,6 +26,7 @@ TEST_P(CliBadSubmit, IsRefusedAndStoresNothing) {
     verb.insert(verb.begin(), "submit");
     const auto done = pawl(verb);
     expect_refused(done, 2, GetParam().part);
+    EXPECT_EQ(done.err.find("submit t_"), std::string::npos) << "the id of a task that never was";
     EXPECT_EQ(tasks(), 1u);
     submit({"echo"});
 }
@@ -62,7 +63,11 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSubmit{"DelayNegative", {"echo", "1", "--delay", "-1s"}, "delay"},
                     BadSubmit{"PriorityTooHigh", {"echo", "1", "--priority", "101"}, "-100 to 100"},
                     BadSubmit{"QueueMalformed", {"echo", "1", "--queue", "a b"}, "queue"},
-                    BadSubmit{"BulkAndType", {"echo", "--bulk", "x"}, "--bulk"}),
+                    BadSubmit{"BulkAndType", {"echo", "--bulk", "x"}, "also what TYPE says"},
+                    BadSubmit{"BulkAndQueue", {"--bulk", "x", "--queue", "q"}, "also what --queue says"},
+                    BadSubmit{"BulkAndMore",
+                              {"--bulk", "x", "--tag", "t", "--deadline", "5s", "--priority", "1"},
+                              "also what --priority, --deadline, --tag says"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 class CliBadInput : public CliTest {};
@@ -74,6 +79,33 @@ TEST_F(CliBadInput, ARawNulByteIsRefusedAnEscapedOneIsData) {
     ASSERT_EQ(done.exit, 0) << done.err;
     EXPECT_NE(pawl({"get", done.out.substr(0, 28)}).out.find(R"("a\u0000b")"), std::string::npos);
     EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliBadInput, TextThatIsNotUtf8IsRefusedByEveryVerbAndChangesNothing) {
+    const std::string id = submit({"echo"});
+    const std::string bad = "a\xff";
+    write("agent.toml", "name = \"a\"\nmodel = \"m\"\n");
+    const std::vector<std::vector<std::string>> verbs{{"submit", bad},
+                                                      {"submit", "echo", "1", "--flow-key", bad},
+                                                      {"submit", "echo", "1", "--tag", "good", "--tag", bad},
+                                                      {"run", "--agent", path("agent.toml"), bad},
+                                                      {"run", "--agent", path("agent.toml"), "x", "--key", bad},
+                                                      {"cancel", id, "--request-id", bad},
+                                                      {"kill", id, "--request-id", bad},
+                                                      {"pause", id, "--reason", bad},
+                                                      {"resolve", id, bad, "--happened"},
+                                                      {"retry", id, "--deadline", bad},
+                                                      {"list", "--tag", bad},
+                                                      {"events", "--after", bad},
+                                                      {"get", bad},
+                                                      {"queue", "set", bad, "--pause"},
+                                                      {"worker", "--queues", bad},
+                                                      {"backup", path(bad)}};
+    for (const auto& verb : verbs) expect_refused(pawl(verb), 2, "not UTF-8");
+    EXPECT_EQ(tasks(), 1u);
+    EXPECT_EQ(json({"get", id}).at("state").as_string(), "pending");
+    EXPECT_EQ(json({"queue", "list"}).at("queues").as_array().size(), 1u);
+    EXPECT_EQ(json({"get", id}).at("last_entry").as_int64(), 1);
 }
 
 TEST_F(CliBadInput, AnInputOverTheLimitIsRefused) {
@@ -115,7 +147,7 @@ TEST_F(CliBadInput, AWellFormedTypeThatNobodyServesIsKept) {
 
 TEST_F(CliBadInput, AnIdThatDoesNotExistIsNotFound) {
     submit({"echo"});
-    for (const char* id : {"t_00000000000000000000000000", "../..", "x", "%00", "'; drop table task; --", ""}) {
+    for (const char* id : {"t_00000000000000000000000000", "../..", "u", "%00", "'; drop table task; --", ""}) {
         for (const char* verb : {"get", "why", "result", "events", "cancel", "kill", "pause", "resume", "retry"}) {
             EXPECT_EQ(pawl({verb, id}).exit, 3) << verb << " " << id;
         }
@@ -137,10 +169,46 @@ TEST_F(CliBadInput, AFolderThatIsMissingIsNotFound) {
     expect_refused(test::run({PAWL_BINARY, "--db", path("none/pawl.db"), "submit", "echo"}), 3, "folder");
 }
 
+TEST_F(CliBadInput, AFolderInPlaceOfTheFileIsRefused) {
+    ::mkdir(path("folder").c_str(), 0700);
+    for (const char* verb : {"submit", "list", "worker"}) {
+        std::vector<std::string> all{PAWL_BINARY, "--db", path("folder"), verb};
+        if (verb == std::string("submit")) all.emplace_back("echo");
+        expect_refused(test::run(all), 2, "it is a folder");
+    }
+    expect_refused(test::run({PAWL_BINARY, "--db", "", "list"}), 2, "--db is empty");
+    EXPECT_FALSE(std::filesystem::exists(path("folder.lock")));
+}
+
+TEST_F(CliBadInput, ABackupIntoAFolderThatIsMissingIsRefused) {
+    submit({"echo"});
+    const auto done = pawl({"backup", path("none/copy.db")});
+    expect_refused(done, 2, "its folder does not exist; nothing was copied");
+    EXPECT_EQ(done.err.find("unknown"), std::string::npos) << done.err;
+    EXPECT_EQ(pawl({"backup", path("")}).exit, 2) << "a folder";
+}
+
+TEST_F(CliBadInput, AFolderThatWeMayNotLookIntoIsNotMissing) {
+    if (::getuid() != 0) GTEST_SKIP() << "needs the right to become another user";
+    const test::TempFolder open_to_all;
+    ::chmod(open_to_all.path().c_str(), 0755);
+    const std::string closed = open_to_all.path() + "/closed", program = open_to_all.path() + "/pawl";
+    ::mkdir(closed.c_str(), 0700);
+    std::filesystem::copy_file(PAWL_BINARY, program);
+    const auto done =
+        test::run({"setpriv", "--reuid=65534", "--clear-groups", program, "--db", closed + "/x.db", "list"});
+    expect_refused(done, 9, "Permission denied");
+}
+
 TEST_F(CliBadInput, AFileThatIsNoDatabaseIsLeftAlone) {
     const std::string text(20'000, 'x');
     write("pawl.db", text);
-    for (const char* verb : {"list", "doctor"}) EXPECT_EQ(pawl({verb}).exit, 9) << verb;
+    expect_refused(pawl({"list"}), 9, "`pawl doctor` says what is wrong");
+    EXPECT_NE(pawl({"doctor"}).out.find("the file: file is not a database"), std::string::npos);
+    const auto report = json({"doctor"}, 9);
+    EXPECT_FALSE(report.at("ok").as_bool());
+    EXPECT_EQ(report.at("findings").as_array().size(), 1u);
+    EXPECT_TRUE(report.at("tasks").is_null());
     const auto done = pawl({"submit", "echo"});
     expect_refused(done, 9, "pawl.db");
     std::ifstream in(file());
@@ -161,6 +229,10 @@ TEST_F(CliBadInput, ADamagedFileIsReported) {
     std::filesystem::remove(file() + "-shm");
     const auto doctor = pawl({"doctor"});
     EXPECT_EQ(doctor.exit, 9) << doctor.out << doctor.err;
+    EXPECT_NE(doctor.out.find("store   damaged"), std::string::npos) << doctor.out;
+    const auto report = json({"doctor"}, 9);
+    EXPECT_FALSE(report.at("ok").as_bool());
+    EXPECT_FALSE(report.at("findings").as_array().empty());
     EXPECT_EQ(pawl({"list"}).exit, 9);
     EXPECT_EQ(pawl({"submit", "echo"}).exit, 9);
 }
@@ -182,7 +254,12 @@ TEST_F(CliBadInput, ADatabaseOfAnotherProgramIsLeftAlone) {
     ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
     ASSERT_EQ(sqlite3_exec(db, "create table t(x); insert into t values(7)", nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(db);
-    EXPECT_EQ(pawl({"submit", "echo"}).exit, 2);
+    for (const char* verb : {"submit", "list"}) {
+        const auto done = pawl({verb, verb == std::string("submit") ? "echo" : "--json"});
+        expect_refused(done, 9, "database of another program");
+        EXPECT_EQ(done.err.find("pawl why"), std::string::npos) << done.err;
+    }
+    EXPECT_NE(pawl({"doctor"}).out.find("database of another program"), std::string::npos);
     ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
     EXPECT_EQ(sqlite3_exec(db, "select x from t", nullptr, nullptr, nullptr), SQLITE_OK);
     EXPECT_NE(sqlite3_exec(db, "select * from task", nullptr, nullptr, nullptr), SQLITE_OK);

@@ -78,6 +78,7 @@ TEST_F(CliUsage, ATaskIsSubmittedShownAndFoundByPartOfItsId) {
     EXPECT_NE(get.out.find(id), std::string::npos);
     EXPECT_NE(get.out.find("12345678901234567890"), std::string::npos) << "long numbers stay as they are";
     EXPECT_NE(get.out.find("-7"), std::string::npos);
+    EXPECT_EQ(json({"get", submit({"echo", "1", "--flow-key", "tenant-7"})}).at("flow_key").as_string(), "tenant-7");
     EXPECT_NE(pawl({"list", "--tag", "blue", "--queue", "q"}).out.find(id), std::string::npos);
     EXPECT_EQ(pawl({"list", "--tag", "green"}).out.find(id), std::string::npos);
 }
@@ -118,6 +119,80 @@ TEST_F(CliUsage, ARefusedLineOfABulkDoesNotStopTheOthers) {
     EXPECT_NE(done.err.find("line 1: type \"no good\""), std::string::npos) << done.err;
     EXPECT_EQ(std::count(done.out.begin(), done.out.end(), '\n'), 5'000);
     EXPECT_EQ(json({"doctor"}).at("tasks").at("pending").as_int64(), 5'000);
+}
+
+TEST_F(CliUsage, ABulkAsJsonNamesTheLinesAndSaysNothingElse) {
+    const auto done = pawl({"submit", "--bulk", "-", "--json"}, "\n{\"type\":\"echo\"}\n{\"type\":\"no good\"}\n");
+    EXPECT_EQ(done.exit, 2);
+    EXPECT_EQ(done.err, "");
+    const auto first = parse(done.out.substr(0, done.out.find('\n')));
+    const auto second = parse(done.out.substr(done.out.find('\n') + 1));
+    EXPECT_EQ(first.at("line").as_int64(), 2);
+    EXPECT_EQ(first.at("status").as_int64(), 201);
+    EXPECT_EQ(second.at("line").as_int64(), 3);
+    EXPECT_EQ(second.at("problem").at("code").as_string(), "bad_input");
+}
+
+TEST_F(CliUsage, AnAgentIsSubmittedWithItsFile) {
+    write("agent.toml", "name = \"doctor\"\nmodel = \"any\"\n[limits]\ndeadline = \"1h\"\n");
+    expect_refused(pawl({"submit", "agent", R"({"text":"Fix it."})"}), 2, "--agent FILE");
+    expect_refused(pawl({"submit", "echo", "1", "--agent", path("agent.toml")}), 2, "--agent goes with the type agent");
+    EXPECT_EQ(pawl({"submit", "agent", R"({"text":"Fix it."})", "--agent", path("none.toml")}).exit, 3);
+    const std::string id = submit({"agent", R"({"text":"Fix it."})", "--agent", path("agent.toml")});
+    EXPECT_FALSE(json({"get", id}).at("deadline").is_null()) << "the file's own limit counts";
+    EXPECT_EQ(tasks(), 1u);
+}
+
+TEST_F(CliUsage, SuggestionsFitWhatWentWrong) {
+    expect_refused(pawl({"list"}), 3, "`pawl submit` and `pawl worker` make it");
+    const auto no_input = pawl({"submit", "echo", "@" + path("none.json")});
+    EXPECT_EQ(no_input.err.find("try:"), std::string::npos) << no_input.err;
+    const auto no_bulk = pawl({"submit", "--bulk", path("none.jsonl")});
+    EXPECT_EQ(no_bulk.err.find("try:"), std::string::npos) << no_bulk.err;
+    const auto deep = pawl({"submit", "echo", std::string(65, '[') + std::string(65, ']')});
+    EXPECT_EQ(deep.err.find("quotes"), std::string::npos) << deep.err;
+    const auto no_agent = pawl({"run", "--agent", path("none.toml"), "x"});
+    EXPECT_EQ(no_agent.err.find("try:"), std::string::npos) << no_agent.err;
+    submit({"echo"});
+    EXPECT_EQ(pawl({"backup", path("copy.db")}).exit, 0);
+    const auto twice = pawl({"backup", path("copy.db")});
+    EXPECT_EQ(twice.err.find("pawl why"), std::string::npos) << twice.err;
+    const std::string id = submit({"sleep", R"({"wrong":1})"});
+    EXPECT_EQ(pawl({"worker", "--until-idle"}).exit, 0);
+    const auto misfit = pawl({"result", id});
+    EXPECT_EQ(misfit.exit, 1) << misfit.err;
+    EXPECT_EQ(misfit.err.find("pawl retry"), std::string::npos) << misfit.err;
+    EXPECT_EQ(pawl({"why", id}).out.find("pawl retry"), std::string::npos);
+}
+
+TEST_F(CliUsage, TheShapeOfTheOutputIsChosen) {
+    const std::string one = submit({"echo"}), two = submit({"echo"});
+    const auto lines = pawl({"list", "-o", "jsonl"});
+    EXPECT_EQ(std::count(lines.out.begin(), lines.out.end(), '\n'), 2);
+    EXPECT_EQ(parse(lines.out.substr(0, lines.out.find('\n'))).at("id").as_string(), two);
+    EXPECT_EQ(pawl({"list", "-o", "json"}).out, pawl({"list", "--json"}).out);
+    EXPECT_EQ(pawl({"list", "-o", "table"}).out, pawl({"list"}).out);
+    EXPECT_EQ(pawl({"queue", "list", "--output=jsonl"}).out.front(), '{');
+    EXPECT_EQ(pawl({"list", "-o", "jsonl", "--state", "running"}).out, "");
+    expect_refused(pawl({"list", "-o", "yaml"}), 2, "there are table, json, jsonl");
+    EXPECT_EQ(pawl({"--version"}).out.substr(0, 5), "pawl ");
+}
+
+TEST_F(CliUsage, OptionsThatWouldBeIgnoredAreRefused) {
+    const std::string id = submit({"echo"});
+    expect_refused(pawl({"run", "--task", id, "--key", "k"}), 2, "--key and --deadline belong to a submit");
+    expect_refused(pawl({"run", "--task", id, "--deadline", "5s"}), 2, "--key and --deadline belong to a submit");
+    expect_refused(pawl({"worker", "--queues", "b d"}), 2, "--queues");
+    expect_refused(pawl({"worker", "--types", "echo,none"}), 2, "no type 'none'");
+    expect_refused(pawl({"submit", "echo", "1", "--priority", "high"}), 2,
+                   "\"high\" is no whole number that fits; it means: -100");
+    EXPECT_EQ(pawl({"worker", "--until-idle", "--types", "echo,sleep", "--queues", "default,other"}).exit, 0);
+    EXPECT_EQ(json({"get", id}).at("state").as_string(), "completed");
+}
+
+TEST_F(CliUsage, HelpOfAVerbNamesTheGlobalOptionsAndNoToolOfOurs) {
+    EXPECT_NE(pawl({"list", "--help"}).out.find("--db FILE"), std::string::npos);
+    EXPECT_EQ(pawl({"--help"}).out.find("demo-tool"), std::string::npos);
 }
 
 TEST_F(CliUsage, VerbsMoveATaskAndSayWhereItIs) {
@@ -163,6 +238,26 @@ TEST_F(CliUsage, EventsAreOneJsonObjectALine) {
     const std::string cursor(first.at("cursor").as_string());
     const auto rest = pawl({"events", "--json", "--after", cursor});
     EXPECT_EQ(std::count(rest.out.begin(), rest.out.end(), '\n'), 1);
+}
+
+TEST_F(CliUsage, AnAnswerThatCannotBeWrittenIsToldAndIsNoSuccess) {
+    const std::string id = submit({"echo"});
+    const auto to_full_disk = [&](std::vector<std::string> verb) {
+        std::vector<std::string> all = words(std::move(verb));
+        all.insert(all.begin(), {"/bin/sh", "-c", "exec \"$0\" \"$@\" > /dev/full"});
+        return test::run(all);
+    };
+    for (const std::vector<std::string>& verb :
+         {std::vector<std::string>{"submit", "echo", "1"}, {"list"}, {"events"}, {"get", id}, {"--help"}}) {
+        expect_refused(to_full_disk(verb), 10, "stdout could not be written (No space left on device)");
+    }
+    EXPECT_EQ(tasks(), 2u) << "what was asked for is done";
+    const auto error = parse(to_full_disk({"list", "--json"}).err).at("error").as_object();
+    EXPECT_EQ(error.at("code").as_string(), "output_lost");
+    EXPECT_EQ(error.at("exit_code").as_int64(), 10);
+    const auto follow = to_full_disk({"events", "-f"});
+    EXPECT_EQ(follow.exit, 10) << "it does not follow for nobody";
+    EXPECT_EQ(to_full_disk({"result", id}).exit, 6) << "nothing was to be written";
 }
 
 TEST_F(CliUsage, AQueueIsPausedAndLimited) {

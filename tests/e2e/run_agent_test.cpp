@@ -107,6 +107,7 @@ TEST_F(RunAgent, StoppedInTheMiddleOfAToolLetsItEndAndHandsTheTaskBack) {
     open_gate();
     const auto stopped = first.wait();
     EXPECT_EQ(stopped.exit, 128 + SIGTERM) << stopped.out;
+    EXPECT_NE(stopped.out.find("stopping: what runs has 10 s to end"), std::string::npos) << stopped.out;
     EXPECT_NE(stopped.out.find("go on with: pawl run --task " + id), std::string::npos) << stopped.out;
     EXPECT_EQ(state(id), "pending");
     remove_gate();

@@ -214,9 +214,18 @@ TEST_F(RouterTest, ABadQueryIsRefusedByName) {
     expect_refused(api.get("/v1/tasks?limit=0"), 422, "bad_input", "?limit: expected an integer from 1 to 1000");
     expect_refused(api.get("/v1/tasks?sort=x"), 422, "bad_input", "?sort: unknown parameter");
     expect_refused(api.get("/v1/tasks?stat=failed"), 422, "bad_input", "did you mean \"state\"?");
-    expect_refused(api.get("/v1/tasks?cursor=!"), 422, "bad_input", "?cursor");
+    for (const char* cursor : {"!", "", "z", "zz", "zzz", "1", "-1"})
+        expect_refused(api.get(std::string("/v1/tasks?cursor=") + cursor), 422, "bad_input", "?cursor");
     expect_refused(api.get("/v1/events?after=-1"), 422, "bad_input", "?after");
     expect_refused(api.get("/v1/events?wait=x"), 422, "bad_input", "?wait");
+}
+
+TEST_F(RouterTest, AnAgentWithoutADefinitionIsRefused) {
+    expect_refused(api.post("/v1/tasks", R"({"type":"agent","input":{"text":"x"}})"), 422, "bad_input",
+                   "definition: missing");
+    expect_refused(api.post("/v1/tasks", R"({"type":"agent","input":{"text":"x"},"definition":"{}"})"), 422,
+                   "bad_input", "definition: ");
+    EXPECT_EQ(api.get("/v1/tasks").json.at("tasks").get_array().size(), 0u);
 }
 
 TEST_F(RouterTest, AJournalIsReadOnFromANumber) {

@@ -62,6 +62,24 @@ protected:
     WhyFacts facts;
 };
 
+TEST_F(WhyTest, ALimitThatPassedWithNoWorkerIsToldWhateverTheState) {
+    facts.wall = core::wall_instant(1'700'000'000'000'000);
+    facts.row.deadline = facts.wall - 5s;
+    for (const TaskState state : {TaskState::pending, TaskState::running, TaskState::waiting}) {
+        serve("deploy");
+        set(state, Reason::timer);
+        EXPECT_EQ(why(facts).text.find("deadline passed"), std::string::npos) << "a worker is about to end it";
+        facts.worker.reset();
+        expect("no_worker", "its deadline passed at 2023-11-14T22:13:15", "pawl worker");
+        expect("no_worker", "ends the task as failed (deadline)", "pawl worker");
+    }
+    facts.row.deadline = facts.wall + 5s;
+    facts.row.expires = now - 1s;
+    expect("no_worker", "its queue timeout passed at 2023-11-14T22:13:19", "pawl worker");
+    facts.row.expires = now + 1s;
+    EXPECT_EQ(why(facts).text.find("passed"), std::string::npos);
+}
+
 TEST_F(WhyTest, NoProcessWorksTheFile) {
     facts.worker.reset();
     expect("no_worker", "no worker process works this file", "pawl worker");

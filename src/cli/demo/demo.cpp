@@ -1,10 +1,11 @@
 // `demo`: an agent that survives kill -9, shown and checked.
+#include "cli/console.hpp"
 #include "cli/demo/evidence.hpp"
 #include "cli/demo/sandbox.hpp"
 #include "cli/demo/stand_in.hpp"
-#include "cli/console.hpp"
 #include "cli/engine_verbs.hpp"
 #include "cli/terminal_text.hpp"
+#include "server/json_text.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 #include <sys/wait.h>
@@ -80,13 +81,13 @@ public:
 
     int run() {
         if (const char* url = std::getenv("OPENAI_BASE_URL"); url && *url) {
-            console_.out("model: the endpoint in OPENAI_BASE_URL\n");
+            say("model: the endpoint in OPENAI_BASE_URL\n");
         } else {
             if (auto started = stand_in_.start(); !started) return console_.fail(started.error());
             environment_.push_back("OPENAI_BASE_URL=" + stand_in_.base_url());
             scripted_ = true;
-            console_.out("model: a scripted stand-in of ours at " + stand_in_.base_url() +
-                         " (set OPENAI_BASE_URL and OPENAI_API_KEY for a real one)\n");
+            say("model: a scripted stand-in of ours at " + stand_in_.base_url() +
+                " (set OPENAI_BASE_URL and OPENAI_API_KEY for a real one)\n");
         }
         const std::string at = options_.kill_at.value_or("8");
         if (at == "every") return every_point();
@@ -94,13 +95,60 @@ public:
         const auto [end, error] = std::from_chars(at.data(), at.data() + at.size(), point);
         if (error != std::errc{} || end != at.data() + at.size() || point < 1 || point > 1'000)
             return console_.fail({Errc::bad_input, "--kill-at: expected `every` or a journal entry, 1 to 1000, got " + at});
-        const auto evidence = one_point(point, false);
-        if (!evidence) return console_.fail(evidence.error());
-        show(*evidence, point);
-        return evidence->all_hold() ? exit_code::ok : exit_code::task_failed;
+        return single_point(point);
     }
 
 private:
+    // What people read; with --json it stands on stderr, and stdout has the report alone.
+    void say(const std::string& text) const {
+        if (console_.json())
+            console_.note(std::string_view(text).substr(0, text.size() - (text.ends_with('\n') ? 1 : 0)));
+        else console_.out(text);
+    }
+
+    int single_point(int point) {
+        const auto evidence = one_point(point, false);
+        if (!evidence) return console_.fail(evidence.error());
+        show(*evidence);
+        report(evidence->all_hold() && killed_);
+        if (!evidence->all_hold()) return exit_code::task_failed;
+        if (killed_) return exit_code::ok;
+        const int entries = evidence->task.last_no - (first_claim_no - 1);
+        return console_.fail({Errc::bad_input, "the task was complete before entry " + since_claim(point) +
+                                                   ": nothing was killed, so resuming was not checked; this run had " +
+                                                   std::to_string(entries) + " entries since its claim"},
+                             "`pawl demo --kill-at every`");
+    }
+
+    static std::string since_claim(int point) {
+        return std::to_string(point) + " since its claim (no. " + std::to_string(point + first_claim_no - 1) + ")";
+    }
+
+    void add_to_report(const Evidence& evidence, int point) {
+        points_.open()
+            .field("kill_at", point)
+            .field("entry_no", point + first_claim_no - 1)
+            .field("killed", killed_)
+            .field("ok", evidence.all_hold())
+            .field("task", core::to_string(evidence.task.id))
+            .field("answer", evidence.answer)
+            .name("findings")
+            .open('[');
+        for (const demo::Finding& finding : evidence.findings)
+            points_.open()
+                .field("claim", finding.claim)
+                .field("holds", finding.holds)
+                .field("detail", finding.detail)
+                .close();
+        points_.close(']').close();
+    }
+    void report(bool ok) {
+        if (!console_.json()) return;
+        server::JsonText json;
+        json.open().field("ok", ok).name("points").raw(points_.close(']').str()).close();
+        console_.out_json(json.str());
+    }
+
     // Every point once, each in a folder of its own, until the run is complete before the kill.
     int every_point() {
         bool all = true;
@@ -110,18 +158,19 @@ private:
             if (!evidence) return console_.fail(evidence.error());
             all = all && evidence->all_hold();
             const bool reached = killed_;
-            std::string line = "kill after entry " + std::to_string(point) + (reached ? "" : " (never reached)") + ": ";
+            std::string line = "kill after entry " + since_claim(point) + (reached ? "" : ", never reached") + ": ";
             line += evidence->all_hold() ? "completed, nothing repeated, logs cleaned once\n" : "FAILED\n";
-            console_.out(line);
-            if (!evidence->all_hold()) show(*evidence, point);
+            say(line);
+            if (!evidence->all_hold()) show(*evidence);
             if (!reached) break;
         }
         const int points = point - 1;
         if (points < points_least && scripted_) {
-            console_.out("only " + std::to_string(points) + " points; at least " + std::to_string(points_least) + " expected\n");
+            say("only " + std::to_string(points) + " points; at least " + std::to_string(points_least) + " expected\n");
             all = false;
         }
-        console_.out(all ? "all " + std::to_string(points) + " points: resumed and completed\n" : "some points FAILED\n");
+        say(all ? "all " + std::to_string(points) + " points: resumed and completed\n" : "some points FAILED\n");
+        report(all);
         return all ? exit_code::ok : exit_code::task_failed;
     }
 
@@ -132,12 +181,12 @@ private:
         if (auto written = sandbox->write_agent_file(binary_, model && *model ? model : "gpt-5-mini"); !written)
             return written.error();
         if (!quiet)
-            console_.out("disk:  " + sandbox->folder() + "/disk, " +
-                         std::to_string(sandbox->used_bytes() * 100 / Sandbox::limit_bytes) + " % of its 8 MiB\n" +
-                         "task:  \"" + prompt + "\"; its worker gets SIGKILL after journal entry " + std::to_string(point) +
-                         "\n\n");
+            say("disk:  " + sandbox->folder() + "/disk, " +
+                std::to_string(sandbox->used_bytes() * 100 / Sandbox::limit_bytes) + " % of its 8 MiB\n" + "task:  \"" +
+                prompt + "\"; its worker gets SIGKILL after journal entry " + since_claim(point) + "\n\n");
         auto evidence = kill_and_resume(*sandbox, point, quiet);
-        if (options_.keep) console_.out("kept: " + sandbox->folder() + "\n");
+        if (evidence) add_to_report(*evidence, point);
+        if (options_.keep) say("kept: " + sandbox->folder() + "\n");
         else sandbox->remove();
         return evidence;
     }
@@ -158,8 +207,9 @@ private:
         if (killed_) {
             auto id = task_id(sandbox);
             if (!id) return id.error();
-            if (!quiet) console_.note("\n*** its worker was killed (SIGKILL) after entry " + std::to_string(point) +
-                                      "; starting it again ***\n");
+            if (!quiet)
+                console_.note("\n*** its worker was killed (SIGKILL) after entry " + since_claim(point) +
+                              "; starting it again ***\n");
             auto again = base;
             again.insert(again.end(), {"run", "--task", *id});
             status = run_child(again, environment_, quiet);
@@ -186,15 +236,14 @@ private:
         return core::to_string(row->id);
     }
 
-    void show(const Evidence& evidence, int point) const {
+    void show(const Evidence& evidence) const {
         int after = 0;
         for (const core::Entry& entry : evidence.journal)
             if (entry.kind == core::EntryKind::taken_over && after == 0) after = entry.no - 1;
-        console_.out("\ntimeline of " + core::to_string(evidence.task.id) + ":\n" + demo::timeline(evidence, after));
-        console_.out("\nanswer: " + terminal_text(evidence.answer, Lines::keep) + "\n\n");
+        say("\ntimeline of " + core::to_string(evidence.task.id) + ":\n" + demo::timeline(evidence, after));
+        say("\nanswer: " + terminal_text(evidence.answer, Lines::keep) + "\n\n");
         for (const demo::Finding& finding : evidence.findings)
-            console_.out(std::string(finding.holds ? "  ok    " : "  FAIL  ") + finding.claim + " (" + finding.detail + ")\n");
-        if (!killed_) console_.out("  note  the task was complete before entry " + std::to_string(point) + "\n");
+            say(std::string(finding.holds ? "  ok    " : "  FAIL  ") + finding.claim + " (" + finding.detail + ")\n");
     }
 
     Console& console_;
@@ -204,6 +253,7 @@ private:
     std::vector<std::string> environment_;
     bool scripted_ = false;
     bool killed_ = false;
+    server::JsonText points_ = std::move(server::JsonText().open('['));  ///< of the report, open
 };
 
 int tool(const std::string& name, const std::string& folder) {
@@ -220,13 +270,16 @@ Verb demo_verb(runtime::Registry&) {
     const auto declare = [](Arguments& arguments) -> Action {
         auto options = std::make_shared<Options>();
         arguments
-            .option("--kill-at", "N", options->kill_at,
-                    "SIGKILL the worker after the N-th journal entry of its task, counted from the claim (default 8), or "
-                    "after `every` one, each in a run of its own")
+            .option(
+                "--kill-at", "N", options->kill_at,
+                "SIGKILL the worker after the N-th journal entry of its task, counted from the claim (default 8), or "
+                "after `every` one, each in a run of its own")
             .flag("--keep", options->keep, "keep the folder with the database")
-            .footer("An agent (\"I'm out of disk space. Fix it.\") measures and cleans a sandbox folder. Its worker is "
-                    "killed in the middle, started again, and what happened is checked from the journal, the folder and "
-                    "the model endpoint. Exit 0 only when every check holds.");
+            .footer(
+                "An agent (\"I'm out of disk space. Fix it.\") measures and cleans a sandbox folder. Its worker is "
+                "killed in the middle, started again, and what happened is checked from the journal, the folder and "
+                "the model endpoint. Exit 0 only when every check holds; OPENAI_BASE_URL, OPENAI_API_KEY and "
+                "OPENAI_MODEL name a real endpoint in place of the scripted one.");
         return [options](Console& console) { return Demo(console, *options).run(); };
     };
     return {"demo", "an agent that survives kill -9, shown and checked", declare};
@@ -239,7 +292,7 @@ Verb demo_tool_verb() {
         arguments.required("NAME", *name, "check_disk, clean_logs or is_clean").required("FOLDER", *folder, "the sandbox");
         return [name, folder](Console&) { return tool(*name, *folder); };
     };
-    return {"demo-tool", "a tool of the demonstration (called by its agent)", declare};
+    return {"demo-tool", "a tool of the demonstration (called by its agent)", declare, {}, true};
 }
 
 }  // namespace pawl::cli

@@ -2,6 +2,8 @@
 #include "cli/console.hpp"
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
+#include "core/shown.hpp"
+#include "core/utf8.hpp"
 #include "server/json_text.hpp"
 
 #include <filesystem>
@@ -15,9 +17,13 @@ int backup(Console& console, const std::string& file) {
     // The process that writes it may have another working directory.
     const std::string path = std::filesystem::absolute(file, failed).lexically_normal().string();
     if (file.empty() || failed) return console.fail({Errc::bad_input, "FILE is no path"});
+    if (core::first_invalid_utf8(path) != path.size())
+        return console.fail({Errc::bad_input, "FILE " + core::shown(path) + " is not UTF-8; name a file that is"});
     server::JsonText body;
     body.open().field("file", path).close();
     const auto response = console.ask(Access::read, Console::post("/v1/backup", body.take()));
+    // What is refused here is the copy's name, never a task.
+    if (!response && response.error().code == Errc::refused) return console.fail(response.error(), {});
     if (!response) return console.fail(response.error());
     if (console.json()) {
         console.out_json(response->body);

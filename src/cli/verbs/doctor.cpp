@@ -2,6 +2,8 @@
 #include "cli/console.hpp"
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
+#include "server/json_text.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 namespace pawl::cli {
 namespace {
@@ -14,8 +16,23 @@ std::string worker_line(const Answer& answer) {
     return worker.text("busy") + " busy of " + worker.text("slots") + " slots; types: " + types;
 }
 
+// A file that is too damaged to be opened is looked at without opening it as a store. The same shape of answer.
+Result<server::Response> look_inside(const Console& console, const Error& damage) {
+    auto findings = store::inspect_sqlite_file(console.file());
+    if (!findings) return findings.error();
+    if (findings->empty()) findings->push_back(damage.message);
+    server::JsonText json;
+    json.open().field("ok", false).field("store", console.file()).name("findings").open('[');
+    for (const std::string& finding : *findings) json.text(finding);
+    json.close(']').name("tasks").null().name("worker").null().close();
+    server::Response response;
+    response.body = json.take();
+    return response;
+}
+
 int doctor(Console& console) {
-    const auto response = console.ask(Access::read, Console::get("/v1/doctor"));
+    auto response = console.ask(Access::read, Console::get("/v1/doctor"));
+    if (!response && response.error().code == Errc::store_corrupt) response = look_inside(console, response.error());
     if (!response) return console.fail(response.error());
     const Answer answer(*response);
     const bool sound = answer.flag("ok");
@@ -26,6 +43,11 @@ int doctor(Console& console) {
     std::string out = "file    " + terminal_text(answer.text("store")) + "\n";
     out += std::string("store   ") + (sound ? "sound" : "damaged") + "\n";
     for (const std::string& finding : answer.texts("findings")) out += "        " + terminal_text(finding) + "\n";
+    if (!answer.has("tasks")) {  // it could not be opened
+        console.out(out);
+        console.note("pawl: this is a damaged Pawl store, or none; restore a backup, or name another --db");
+        return exit_code::store;
+    }
     const Answer counts = answer.object("tasks");
     std::string tasks;
     for (const std::string& state : counts.names()) {

@@ -46,6 +46,7 @@ int events(Console& console, const Options& options) {
         const auto response = follow.ask(request);
         if (!response) return console.fail(response.error());
         show(console, *response, list);
+        if (console.output_lost()) return exit_code::ok;
         const Answer answer(*response);
         const bool news = answer.text("next_after") != after;
         after = answer.text("next_after");

@@ -26,8 +26,8 @@ int get(Console& console, const std::string& task) {
     std::string out = line("id", answer.text("id")) + line("type", answer.text("type"));
     const std::string reason = answer.text("reason");
     out += line("state", answer.text("state") + (reason == "none" ? "" : " (" + reason + ")"));
-    for (const char* name : {"queue", "priority", "key", "created_at", "updated_at", "due_at", "expires_at", "deadline",
-                             "version", "max_attempts", "crash_count", "ending"}) {
+    for (const char* name : {"queue", "priority", "key", "flow_key", "created_at", "updated_at", "due_at", "expires_at",
+                             "deadline", "version", "max_attempts", "crash_count", "ending"}) {
         if (answer.has(name)) out += line(name, answer.text(name));
     }
     for (const char* name : {"input", "output"}) {

@@ -33,7 +33,7 @@ int list(Console& console, const Options& options) {
     const auto response = console.ask(Access::read, request_of(options));
     if (!response) return console.fail(response.error());
     if (console.json()) {
-        console.out_json(response->body);
+        console.out_answer(*response, "tasks");
         return exit_code::ok;
     }
     constexpr std::size_t type_columns = 40;

@@ -33,7 +33,7 @@ int list_queues(Console& console) {
     const auto response = console.ask(Access::read, Console::get("/v1/queues"));
     if (!response) return console.fail(response.error());
     if (console.json()) {
-        console.out_json(response->body);
+        console.out_answer(*response, "queues");
     } else {
         show(console, Answer(*response).objects("queues"));
     }

@@ -25,7 +25,7 @@ int resolve(Console& console, const Options& options) {
     body.field("outcome", options.happened ? "happened" : options.not_happened ? "not_happened" : "fail");
     if (options.result) {
         const auto result = read_input(*options.result, core::limits::result_bytes_max);
-        if (!result) return console.fail(result.error());
+        if (!result) return console.fail(result.error(), {});
         if (!server::is_json(*result)) {
             return console.fail({Errc::bad_input, "--result is not valid JSON; a text goes in quotes: '\"done\"'"});
         }

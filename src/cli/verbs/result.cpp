@@ -16,7 +16,7 @@ struct Options {
 };
 
 // What stands on stderr of a task that has no result (yet), with the verb that helps.
-void explain(const Console& console, const Answer& answer) {
+void explain(const Console& console, const Answer& answer, bool nobody_works) {
     const std::string id = answer.text("id"), state = answer.text("state"), reason = answer.text("reason");
     std::string line = "pawl: task " + id + " is " + state;
     if (reason != "none") line += " (" + reason + ")";
@@ -27,8 +27,12 @@ void explain(const Console& console, const Answer& answer) {
     if (answer.flag("needs_person")) {
         console.note("  try: `pawl " + std::string(reason == "outcome_unknown" ? "resolve " : "resume ") + id +
                      "`; `pawl why " + id + "` says what it waits for");
+    } else if (known && is_final(*known) && answer.object("error").text("code") == "bad_input") {
+        console.note("  try: submit it again with an input that fits; a retry would fail in the same way");
     } else if (known && is_final(*known)) {
         console.note("  try: `pawl why " + id + "`, then `pawl retry " + id + "`");
+    } else if (nobody_works) {
+        console.note("  no worker works this file; try: `pawl worker`, and `pawl why " + id + "` for more");
     } else {
         console.note("  the task goes on; try: `pawl result --wait " + id + "`");
     }
@@ -43,7 +47,7 @@ int show(Console& console, const server::Response& response) {
         console.out(terminal_json(raw_member(response, "output")) + "\n");
     }
     if (!state) return exit_code::store;
-    if (*state != TaskState::completed && !console.json()) explain(console, answer);
+    if (*state != TaskState::completed && !console.json()) explain(console, answer, console.connection().direct());
     return exit_of(*state, answer.flag("needs_person"));
 }
 

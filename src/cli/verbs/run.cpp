@@ -136,6 +136,9 @@ int report(Console& console, const End& end, const std::string& id) {
         const Answer output = Answer(response).object("output");
         console.out((output.has("text") ? terminal_text(output.text("text"), Lines::keep)
                                         : terminal_json(raw_member(response, "output"))) + "\n");
+        if (output.has("finish_reason"))
+            console.note("pawl: the endpoint ended the answer before the model did (" +
+                         terminal_text(output.text("finish_reason")) + ")");
         return code;
     }
     const std::string why = Answer(response).has("error") ? ": " + Answer(response).object("error").text("message") : "";
@@ -203,10 +206,13 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
     log_to_stderr("warn");
     if (options.task.has_value() == options.agent.has_value() || options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});
+    if (options.task && (options.key || options.deadline))
+        return console.fail(
+            {Errc::bad_input, "--key and --deadline belong to a submit; the task of --task has its own"});
     // Before anything is opened: what is refused leaves nothing behind.
     if (options.agent)
         if (const auto definition = agent::read_agent_file(*options.agent); !definition)
-            return console.fail(definition.error());
+            return console.fail(definition.error(), {});
     std::string id, after = "0";
     for (;;) {
         console.connection().release();

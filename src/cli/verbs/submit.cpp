@@ -1,3 +1,5 @@
+#include "agent/agent_file.hpp"
+#include "agent/agent_loop.hpp"
 #include "cli/answer.hpp"
 #include "cli/bulk.hpp"
 #include "cli/console.hpp"
@@ -5,8 +7,6 @@
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
 #include "core/canonical_json.hpp"
-#include "core/shown.hpp"
-#include "core/utf8.hpp"
 #include "server/json_text.hpp"
 
 #include <memory>
@@ -15,46 +15,44 @@ namespace pawl::cli {
 namespace {
 
 struct Options {
-    std::optional<std::string> type, input, bulk;
+    std::optional<std::string> type, input, bulk, agent;
     std::optional<std::string> key, queue, deadline, delay, queue_timeout, on_existing, flow_key;
     std::optional<int> priority, max_attempts;
     std::vector<std::string> tags;
 };
 
-// JSON cannot carry other bytes, and a key must not be stored as something else than was given.
-Result<void> check_encoding(const Options& o) {
-    std::vector<std::pair<const char*, const std::string*>> given{{"TYPE", &*o.type}};
-    const auto add = [&](const char* name, const std::optional<std::string>& text) {
-        if (text) given.emplace_back(name, &*text);
-    };
-    add("--key", o.key), add("--queue", o.queue), add("--flow-key", o.flow_key), add("--on-existing", o.on_existing);
-    add("--deadline", o.deadline), add("--delay", o.delay), add("--queue-timeout", o.queue_timeout);
-    for (const std::string& tag : o.tags) given.emplace_back("--tag", &tag);
-    for (const auto& [name, text] : given) {
-        if (core::first_invalid_utf8(*text) == text->size()) continue;
-        return Error{Errc::bad_input,
-                     std::string(name) + " " + core::shown(*text) + " is not UTF-8; encode it as UTF-8"};
-    }
-    return {};
+bool begins_like_json(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    return first != std::string_view::npos &&
+           std::string_view("{[\"-0123456789").find(text[first]) != std::string_view::npos;
 }
 
 // The rules of the fields are the router's; here only the input, which must be JSON to stand in the body.
 Result<std::string> body_of(const Options& options) {
-    if (auto encoded = check_encoding(options); !encoded) return encoded.error();
     const auto input = read_input(options.input.value_or("null"), input_file_bytes_max);
     if (!input) return input.error();
     if (auto valid = core::check_json(*input); !valid) {
-        return Error{valid.error().code, "input: " + valid.error().message + " (a text goes in quotes: '\"hello\"')"};
+        const bool bare_text = valid.error().code == Errc::bad_input && !begins_like_json(*input);
+        return Error{valid.error().code,
+                     "input: " + valid.error().message + (bare_text ? " (a text goes in quotes: '\"hello\"')" : "")};
     }
     server::JsonText body;
     body.open().field("type", *options.type).raw_field("input", *input);
+    std::optional<std::string> deadline = options.deadline;
+    if (options.agent) {
+        const auto definition = agent::read_agent_file(*options.agent);
+        if (!definition) return definition.error();
+        body.field("definition", agent::encode(*definition));
+        const auto limit_ms = definition->limits.deadline_ms;
+        if (!deadline && limit_ms) deadline = std::to_string(*limit_ms) + "ms";
+    }
     const auto add = [&](const char* name, const auto& value) {
         if (value) body.field(name, *value);
     };
     add("key", options.key);
     add("queue", options.queue);
     add("priority", options.priority);
-    add("deadline", options.deadline);
+    add("deadline", deadline);
     add("delay", options.delay);
     add("queue_timeout", options.queue_timeout);
     add("max_attempts", options.max_attempts);
@@ -69,16 +67,42 @@ Result<std::string> body_of(const Options& options) {
     return body.take();
 }
 
+// What stands beside --bulk, which takes everything from its lines.
+std::string beside_bulk(const Options& o) {
+    const std::pair<const char*, bool> given[] = {
+        {"TYPE", o.type.has_value()},
+        {"JSON", o.input.has_value()},
+        {"--key", o.key.has_value()},
+        {"--queue", o.queue.has_value()},
+        {"--priority", o.priority.has_value()},
+        {"--deadline", o.deadline.has_value()},
+        {"--delay", o.delay.has_value()},
+        {"--queue-timeout", o.queue_timeout.has_value()},
+        {"--max-attempts", o.max_attempts.has_value()},
+        {"--on-existing", o.on_existing.has_value()},
+        {"--flow-key", o.flow_key.has_value()},
+        {"--tag", !o.tags.empty()},
+        {"--agent", o.agent.has_value()},
+    };
+    std::string names;
+    for (const auto& [name, is_given] : given)
+        if (is_given) names += (names.empty() ? "" : ", ") + std::string(name);
+    return names;
+}
+
 int submit(Console& console, const Options& options) {
     if (options.bulk) {
-        if (options.type || options.input || options.key) {
-            return console.fail({Errc::bad_input, "--bulk takes type, input and key from the file's lines"});
-        }
+        if (const std::string names = beside_bulk(options); !names.empty())
+            return console.fail({Errc::bad_input, "--bulk takes everything from the file's lines, also what " + names +
+                                                      " says; nothing was submitted"});
         return submit_bulk(console, *options.bulk);
     }
     if (!options.type) return console.fail({Errc::bad_input, "TYPE is missing"}, "`pawl submit echo '\"hello\"'`");
+    if (options.agent && *options.type != agent::agent_type_name)
+        return console.fail({Errc::bad_input, "--agent goes with the type agent"},
+                            "`pawl submit agent '{\"text\": \"...\"}' --agent FILE`");
     const auto body = body_of(options);
-    if (!body) return console.fail(body.error());
+    if (!body) return console.fail(body.error(), {});
     server::Request request = Console::post("/v1/tasks", *body);
     // A key in the header as well: the connection may then repeat the request after a cut.
     if (options.key && Console::fits_header(*options.key))
@@ -115,6 +139,7 @@ Verb submit_verb() {
             .option("--on-existing", "WHAT", o->on_existing, "attach (default), reject, retry_if_failed, replace")
             .option("--flow-key", "K", o->flow_key, "flow-control key (tenant, user)")
             .list("--tag", "TAG", o->tags, "may be given several times")
+            .option("--agent", "FILE", o->agent, "of the type agent: its model, tools and limits")
             .option("--bulk", "FILE", o->bulk,
                     "many tasks: one {\"type\", \"input\", \"key\", ...} a line; - for stdin");
         return [o](Console& console) { return submit(console, *o); };

@@ -1,6 +1,7 @@
 #include "cli/console.hpp"
 #include "cli/engine_verbs.hpp"
 #include "cli/working.hpp"
+#include "core/validate.hpp"
 #include "runtime/idle.hpp"
 
 #include <spdlog/spdlog.h>
@@ -18,8 +19,25 @@ struct Options {
     std::vector<std::string> queues, types;
 };
 
-int worker(Console& console, runtime::Registry& registry, const Options& options) {
+// Each may be given several times, and hold several.
+std::vector<std::string> split_commas(const std::vector<std::string>& given) {
+    std::vector<std::string> names;
+    for (std::string_view rest : given)
+        for (bool more = true; more;) {
+            const std::size_t comma = rest.find(',');
+            more = comma != std::string_view::npos;
+            names.emplace_back(rest.substr(0, comma));
+            rest.remove_prefix(more ? comma + 1 : rest.size());
+        }
+    return names;
+}
+
+int worker(Console& console, runtime::Registry& registry, Options options) {
     log_to_stderr("info");
+    options.queues = split_commas(options.queues);
+    options.types = split_commas(options.types);
+    for (const std::string& queue : options.queues)
+        if (const auto good = core::check_name({"--queues", queue}); !good) return console.fail(good.error());
     if (options.concurrency && (*options.concurrency < 1 || *options.concurrency > 4'096))
         return console.fail(
             {Errc::bad_input, "--concurrency: " + std::to_string(*options.concurrency) + " is outside 1 to 4096"});
@@ -60,8 +78,8 @@ Verb worker_verb(runtime::Registry& registry) {
             .flag("--until-idle", options->until_idle,
                   "exit when nothing that it serves is running or pending (back-offs and delays are waited for)")
             .option("--concurrency", "N", options->concurrency, "tasks running at once, 1 to 4096 (default 64)")
-            .list("--queues", "QUEUE", options->queues, "only these queues (default: all)")
-            .list("--types", "TYPE", options->types, "only these types (default: all of the program)")
+            .list("--queues", "QUEUE,...", options->queues, "only these queues (default: all)")
+            .list("--types", "TYPE,...", options->types, "only these types (default: all of the program)")
             .footer(
                 "SIGTERM or SIGINT: claims nothing more, hands back what runs, exits 0 within 15 s; a second one "
                 "exits at once. While it runs, the other verbs talk to it over its socket.");

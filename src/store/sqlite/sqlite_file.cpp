@@ -48,7 +48,8 @@ Error locked(const std::string& real_path, const std::optional<SqliteHolder>& ho
 }
 
 Error not_ours(const std::string& path) {
-    return {Errc::refused, path + ": it is a database of another program; nothing was changed; name another file"};
+    return {Errc::store_corrupt,
+            path + ": it is a database of another program, no Pawl store; nothing was changed; name another file"};
 }
 
 Error newer(const std::string& path, const char* verb) {
@@ -63,7 +64,11 @@ Error newer(const std::string& path, const char* verb) {
 Result<std::string> sqlite_real_path(const std::string& path) {
     std::error_code failed;
     const std::filesystem::path whole = std::filesystem::canonical(path, failed);
+    if (!failed && std::filesystem::is_directory(whole, failed))
+        return Error{Errc::bad_input, path + ": it is a folder; name a file in it"};
     if (!failed) return whole.string();
+    if (failed == std::errc::permission_denied)
+        return Error{Errc::store_readonly, path + ": " + failed.message() + "; nothing was read or changed"};
     const std::filesystem::path given(path);
     const std::filesystem::path folder =
         std::filesystem::canonical(given.has_parent_path() ? given.parent_path() : std::filesystem::path("."), failed);

@@ -39,7 +39,7 @@ Result<void> check_file_system(const std::string& real_path);
 
 /// What the file is, from its header and its meta table.
 enum class FileKind { empty, ours };
-/// Reads no more than it must. refused for a database of another program; store_corrupt for anything else.
+/// Reads no more than it must. store_corrupt for a database of another program, and for anything else.
 Result<FileKind> file_kind(Connection& connection);
 
 /// Settings of the connection that writes; makes an empty file a database in WAL mode.

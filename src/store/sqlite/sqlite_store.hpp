@@ -30,8 +30,9 @@ struct SqliteOptions {
 /// to date, raises the epoch (which voids every older claim) and takes over what the last holder left running.
 ///
 /// Errors: store_locked (another process holds it; the message names it), store_readonly, store_newer, store_corrupt
-/// (damaged, or not a database), refused (a database of another program; another store than that of `last`; a network
-/// file system), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing was changed then.
+/// (damaged, no database, or one of another program), refused (another store than that of `last`; a network file system),
+/// bad_input (a folder), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing was changed
+/// then.
 /// `clock` must outlive the store.
 Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const core::Clock& clock,
                                                  const SqliteOptions& options = {},
@@ -39,8 +40,14 @@ Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const 
 
 /// Opens the file for reading on a connection of its own: for any thread, beside the holder or without one. Takes no
 /// lock and never holds up a writer.
-/// Errors: not_found, store_newer, store_corrupt, refused, store_unavailable.
+/// Errors: not_found, bad_input (a folder), store_newer, store_corrupt, store_readonly (we may not look),
+/// store_unavailable.
 Result<std::unique_ptr<core::Reader>> open_sqlite_reader(const std::string& path);
+
+/// What SQLite's own check finds in a file that open_sqlite_reader calls corrupt; reads only. A file of another
+/// program, or one that is no database, is a finding.
+/// Errors: bad_input, store_readonly, store_unavailable.
+Result<std::vector<std::string>> inspect_sqlite_file(const std::string& path);
 
 /// Who holds a file.
 struct SqliteHolder {
@@ -51,7 +58,7 @@ struct SqliteHolder {
 Result<std::optional<SqliteHolder>> sqlite_holder(const std::string& path);
 
 /// The path that names the file whatever link or relative path led to it; its lock and its socket lie beside it.
-/// not_found when its folder does not exist.
+/// Errors: not_found (its folder does not exist), store_readonly (we may not look into it), bad_input (a folder).
 Result<std::string> sqlite_real_path(const std::string& path);
 
 }  // namespace pawl::store

@@ -115,6 +115,11 @@ Result<void> SqliteQueries::backup(const std::string& file) {
     FreshStart fresh(connection_);
     const std::string part = file + ".part";
     std::error_code ignored;
+    if (const auto folder = std::filesystem::path(file).parent_path();
+        !folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
+        return Error{Errc::bad_input,
+                     "backup to " + file + ": its folder does not exist; nothing was copied; make it first"};
+    }
     if (std::filesystem::exists(file, ignored)) {
         return Error{Errc::refused, "backup to " + file + ": the file exists; nothing was copied; name a new one"};
     }
