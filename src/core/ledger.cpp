@@ -73,7 +73,7 @@ void LedgerBase::open() {
         const bool is_living = row.fence.epoch == opening_.living_epoch;
         change(*fetch(row.ref), [&](TaskRow& r) {
             if (is_living) transition::hand_back(stage(), r);
-            else transition::take_over(stage(), r, alone);
+            else transition::take_over(stage(), r, alone, opening_.marks.clock);
         });
     }
     write_back();

@@ -239,8 +239,11 @@ void reach_deadline(const Stage& stage, TaskRow& row) {
     fail(stage, row, Reason::deadline, "its deadline passed before it was done");
 }
 
-void take_over(const Stage& stage, TaskRow& row, bool alone) {
+void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen) {
     PAWL_ASSERT(row.state == TaskState::running);
+    // It ran until its owner was gone, and the journal's end is the last that is known of that one.
+    row.active += std::max(Micros{0}, Micros(last_seen - row.updated));
+    row.updated = stage.now;
     if (is_silent(row) && (!row.suspect || alone)) ++row.crash_count;
     row.suspect = row.crash_count >= limits::suspect_crashes;
     append(stage, row, {.kind = EntryKind::taken_over, .number = row.crash_count});

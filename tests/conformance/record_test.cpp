@@ -156,6 +156,19 @@ TEST_P(StoreConformance, TimeSpentRunningIsCountedOverClaims) {
     EXPECT_EQ(row_of(*h, first.row.id).active, 7s);
 }
 
+TEST_P(StoreConformance, TimeAfterTheDeathOfItsOwnerIsNotSpentRunning) {
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    h->clock().advance(3s);
+    ask<Recorded>(*h, record(task, {}, {completed_step("a#1")})).value();
+    h->clock().advance(1h);  // the machine is off
+    h->crash();
+    EXPECT_EQ(row_of(*h, task.row.id).active, 3s) << "up to the last that is known of the owner";
+    const ClaimedTask again = claim_one(*h);
+    h->clock().advance(4s);
+    ask<Recorded>(*h, record(again, Complete{"1"})).value();
+    EXPECT_EQ(row_of(*h, task.row.id).active, 7s);
+}
+
 TEST_P(StoreConformance, LoadReadsTheJournalInPieces) {
     const ClaimedTask task = submit_and_claim(*h, submit(1));
     ask<Recorded>(*h, record(task, {}, {completed_step("a#1"), completed_step("b#1"), completed_step("c#1")})).value();
