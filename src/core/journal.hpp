@@ -57,6 +57,10 @@ constexpr bool is_observed(EntryKind k) {
 }
 /// Whether something begins with an entry of this kind: not while its task is being ended.
 constexpr bool starts_something(EntryKind k) { return k == EntryKind::step_started || k == EntryKind::timer_set; }
+/// Whether an entry of this kind shows that its task gets on: something of it has come to an end. What a worker merely
+/// notes (an intent, a lost attempt, an unknown outcome) is written again in every life of a task that kills its
+/// process.
+constexpr bool shows_progress(EntryKind k) { return is_observed(k) || k == EntryKind::step_attempt_failed; }
 /// Whether an entry of this kind belongs to an operation of the code (it has a path).
 constexpr bool is_operation(EntryKind k) { return static_cast<std::uint8_t>(k) >= 40; }
 

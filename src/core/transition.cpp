@@ -186,6 +186,7 @@ void claim(const Stage& stage, TaskRow& row, Fence fence, int version) {
     row.expires.reset();
     append(stage, row, {.kind = EntryKind::claimed, .number = version});
     row.claimed_no = row.last_no;
+    row.has_progressed = false;
 }
 
 Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command) {
@@ -213,6 +214,7 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command)
                 .error = draft.error,
                 .cost_uusd = draft.cost_uusd});
         answer.due.push_back(due);
+        row.has_progressed = row.has_progressed || shows_progress(draft.kind);
     }
     apply_next(stage, row, command.next);
     answer.state = row.state;

@@ -158,7 +158,11 @@ std::vector<StoredRow> MemoryImage::running() {
     std::vector<StoredRow> rows;
     for (const TaskRef ref : running_) {
         rows.push_back(*task(ref, false));
-        rows.back().row.last_no = journals_.at(ref).back().no;
+        TaskRow& row = rows.back().row;
+        const std::vector<Entry>& entries = journals_.at(ref);
+        row.last_no = entries.back().no;
+        row.has_progressed = std::any_of(entries.begin() + row.claimed_no, entries.end(),
+                                         [](const Entry& entry) { return shows_progress(entry.kind); });
     }
     return rows;
 }

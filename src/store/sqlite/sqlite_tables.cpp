@@ -9,6 +9,16 @@ namespace pawl::store {
 
 using namespace core;
 
+// The kinds that show progress (core/journal.hpp), as SQL.
+#define PAWL_PROGRESS_KINDS "(41, 43, 44, 47, 51)"
+static_assert([] {
+    for (int kind = 0; kind < 256; ++kind) {
+        const bool is_listed = kind == 41 || kind == 43 || kind == 44 || kind == 47 || kind == 51;
+        if (shows_progress(static_cast<EntryKind>(kind)) != is_listed) return false;
+    }
+    return true;
+}());
+
 Statement& SqliteTables::statement(const char* sql) {
     for (const auto& [text, known] : by_text_) {
         if (text == sql) return *known;
@@ -124,12 +134,14 @@ void SqliteTables::update(const TaskRow& row, LaneId lane) {
 std::vector<StoredRow> SqliteTables::running() {
     std::vector<StoredRow> rows;
     auto use = statement("select " PAWL_TASK_COLUMNS
-                         ", (select max(no) from journal where task = task.id) "
-                         "from task where line = 3 order by task.id")
+                         ", (select max(no) from journal where task = task.id), "
+                         "exists (select 1 from journal where task = task.id and no > task.claimed_no and kind "
+                         "in " PAWL_PROGRESS_KINDS ") from task where line = 3 order by task.id")
                    .use();
     while (use.next()) {
         rows.push_back(checked_row(use));
         rows.back().row.last_no = use.small(task_columns);
+        rows.back().row.has_progressed = use.small(task_columns + 1) != 0;
     }
     return rows;
 }
