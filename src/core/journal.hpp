@@ -17,6 +17,9 @@ namespace pawl::core {
 /// A task's number within its store. Never reused, never shown.
 using TaskRef = std::int64_t;
 
+/// The newest encoding of entries that this version reads and writes. Raised with every new kind, format or codec.
+constexpr int journal_format_max = 1;
+
 /// Kinds of entries. The numbers are on disk: never change or reuse one.
 enum class EntryKind : std::uint8_t {
     // Transitions of the task.

@@ -155,6 +155,17 @@ void Lanes::remove(LaneId id, const Head& head) {
     change_window(id, [&](ReadyWindow& w) { w.remove(head); });
 }
 
+void Lanes::drop(TaskRef ref) {
+    std::erase_if(suspects_, [ref](const auto& suspect) { return suspect.first.ref == ref; });
+    for (const Group& group : groups_) {
+        const auto at = std::find_if(group.heads.begin(), group.heads.end(),
+                                     [ref](const auto& head) { return head.first.ref == ref; });
+        if (at == group.heads.end()) continue;
+        const auto [head, id] = *at;
+        return remove(id, head);
+    }
+}
+
 void Lanes::count_running(LaneId id, int change) {
     Queue& queue = queue_of(id);
     queue.running += change;

@@ -54,6 +54,8 @@ public:
     // ---- rows come and go
     void add(LaneId lane, const Head& head);
     void remove(LaneId lane, const Head& head);
+    /// Takes a row off the heads, wherever it is; one that was read but cannot be claimed.
+    void drop(TaskRef ref);
     void add_suspect(LaneId lane, const Head& head) { suspects_.emplace(head, lane); }
     void remove_suspect(LaneId lane, const Head& head) { suspects_.erase({head, lane}); }
     void count_running(LaneId lane, int change);

@@ -27,12 +27,19 @@ struct Head {
 inline Head head_of(const TaskRow& row) { return {row.sort_key, row.ref}; }
 
 /// The line that a row stands in, for a claim or a takeover. The numbers are on disk.
-enum class Line : std::uint8_t { none = 0, ready = 1, suspect = 2, running = 3 };
+enum class Line : std::uint8_t {
+    none = 0,
+    ready = 1,
+    suspect = 2,
+    running = 3,
+    aside = 4,  ///< left alone until the next opening: this version cannot read it, or must not work on it
+};
 Line line_of(const TaskRow& row);
 
 struct StoredRow {
     TaskRow row;
     LaneId lane = 0;
+    bool is_readable = true;  ///< false: a state or a payload that this version does not know
 };
 
 struct QueueKey {
@@ -101,6 +108,10 @@ public:
     virtual void insert(const TaskRow& row, LaneId lane) = 0;
     /// All but the input. Of a completed row the output is kept, too.
     virtual void update(const TaskRow& row, LaneId lane) = 0;
+    /// Leaves a task alone: it is in no order below, and only in that of the tasks set aside.
+    virtual void set_aside(TaskRef ref) = 0;
+    /// Puts what was set aside back into the orders, except rows of a newer format: a new opening looks again.
+    virtual void readmit() = 0;
     /// Rows in state running, by ref. Their last_no is the journal's: a running row is not written at every entry.
     virtual std::vector<StoredRow> running() = 0;
 
@@ -137,7 +148,8 @@ public:
     virtual void put_request(TaskRef task, const std::string& id, const RequestRow& row) = 0;
     /// One more reference; `body` is stored with the first.
     virtual void add_blob(const std::string& space, const Hash& hash, std::string_view body) = 0;
-    virtual std::string blob(const std::string& space, const Hash& hash) = 0;
+    /// Nothing when there is none that this version can read.
+    virtual std::optional<std::string> blob(const std::string& space, const Hash& hash) = 0;
     virtual void add_tags(TaskRef task, const std::vector<std::string>& tags) = 0;
 
     // ---- retention

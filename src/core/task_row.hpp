@@ -73,6 +73,9 @@ struct TaskRow {
     bool has_progressed = false;  ///< since its claim, while it runs; not stored, the journal knows
     bool suspect = false;         ///< poison suspect: runs with no other suspect beside it
 
+    /// What a worker must read to go on with it; above journal_format_max it is left to newer ones.
+    int format_min = 1;
+
     std::optional<Hash> definition;  ///< blob of the recorded definition (agents)
     TaskRef root = 0, parent = 0;
     std::array<std::uint8_t, 16> trace_id{};

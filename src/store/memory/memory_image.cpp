@@ -99,6 +99,8 @@ void MemoryImage::index(const StoredRow& stored, bool is_there) {
     } else {
         ids_.erase(row.id);
     }
+    // What is set aside stands in no order.
+    if (aside_.contains(row.ref) || line_of(row) == Line::aside) return;
     const Line line = line_of(row);
     if (line == Line::ready) set_member(ready_[stored.lane], head_of(row), is_there);
     if (line == Line::suspect) set_member(suspects_, std::pair(head_of(row), stored.lane), is_there);
@@ -152,6 +154,26 @@ void MemoryImage::update(const TaskRow& row, LaneId lane) {
     StoredRow stored{row, lane};
     stored.row.input = rows_.at(row.ref).row.input;
     put_row(row.ref, std::move(stored));
+}
+
+void MemoryImage::move_aside(TaskRef ref, bool is_aside) {
+    StoredRow row = rows_.at(ref);
+    set_row(ref, std::nullopt);
+    set_member(aside_, ref, is_aside);
+    set_row(ref, std::move(row));
+}
+
+void MemoryImage::set_aside(TaskRef ref) {
+    if (aside_.contains(ref)) return;
+    undo_.push_back([this, ref] { move_aside(ref, false); });
+    move_aside(ref, true);
+}
+
+void MemoryImage::readmit() {
+    for (const TaskRef ref : std::vector<TaskRef>(aside_.begin(), aside_.end())) {
+        undo_.push_back([this, ref] { move_aside(ref, true); });
+        move_aside(ref, false);
+    }
 }
 
 std::vector<StoredRow> MemoryImage::running() {
@@ -297,9 +319,9 @@ void MemoryImage::add_blob(const std::string& space, const Hash& hash, std::stri
     put(blobs_, {space, hash}, std::move(blob));
 }
 
-std::string MemoryImage::blob(const std::string& space, const Hash& hash) {
+std::optional<std::string> MemoryImage::blob(const std::string& space, const Hash& hash) {
     const auto found = blobs_.find({space, hash});
-    return found == blobs_.end() ? std::string() : found->second.body;
+    return found == blobs_.end() ? std::nullopt : std::optional(found->second.body);
 }
 
 void MemoryImage::add_tags(TaskRef task, const std::vector<std::string>& tags) {
@@ -402,6 +424,7 @@ std::vector<std::string> MemoryImage::check() const {
         if (stored.row.state == TaskState::running && stored.row.fence.epoch != meta_.epoch) {
             findings.push_back(name + " runs under an epoch that is over");
         }
+        if (aside_.contains(ref)) findings.push_back(name + ": it is set aside; this version cannot work on it");
         if (stored.row.definition) ++refs[{lanes_.at(stored.lane).space, *stored.row.definition}];
     }
     for (const auto& [key, blob] : blobs_) {

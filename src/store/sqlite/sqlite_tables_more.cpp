@@ -143,9 +143,12 @@ void SqliteTables::add_blob(const std::string& space, const Hash& hash, std::str
         .run();
 }
 
-std::string SqliteTables::blob(const std::string& space, const Hash& hash) {
+std::optional<std::string> SqliteTables::blob(const std::string& space, const Hash& hash) {
     auto use = statement("select body from blob where namespace = ?1 and hash = ?2").use();
-    return use.bind(std::string_view(space)).bind(Bytes(hash)).next() ? use.payload(0) : std::string();
+    if (!use.bind(std::string_view(space)).bind(Bytes(hash)).next()) return std::nullopt;
+    bool is_readable = true;
+    std::string body = use.payload(0, &is_readable);
+    return is_readable ? std::optional(std::move(body)) : std::nullopt;
 }
 
 void SqliteTables::release_blob(const std::string& space, const Hash& hash) {
@@ -176,7 +179,8 @@ void SqliteTables::add_tags(TaskRef task, const std::vector<std::string>& tags) 
 std::vector<TaskRef> SqliteTables::purgeable(const PurgeBounds& bounds) {
     std::vector<TaskRef> found;
     auto use = statement(
-                   "select id from task as t where state >= 4 and updated <= ?1 and (k is null or updated <= ?2) "
+                   "select id from task as t where state >= 4 and line is not 4 and updated <= ?1 and (k is null or "
+                   "updated <= ?2) "
                    "and not exists (select 1 from task as p where p.id = t.parent and p.state < 4) "
                    "and not exists (select 1 from task as c where c.parent = t.id and c.state < 4) "
                    "order by updated, id limit ?3")

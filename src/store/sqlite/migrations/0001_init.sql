@@ -38,7 +38,7 @@ create table queue(
 create table task(
     id integer primary key,
     public_id blob not null,          -- 16 bytes
-    line int,                         -- 1 ready, 2 ready but a poison suspect, 3 running, null neither
+    line int,                         -- 1 ready, 2 ready but a poison suspect, 3 running, 4 set aside, null none of it
     lane int not null,
     sort_key int not null,
     state int not null,
@@ -68,6 +68,7 @@ create table task(
     created int not null,
     k text,                           -- idempotency key
     error blob,
+    format_min int not null,          -- what a worker must read to go on; an older one leaves it alone
     input blob                        -- up to 1 KiB; a longer one is the result of the submitted entry, so that
                                       -- a transition does not write it again
     -- the output is the result of the completed entry
