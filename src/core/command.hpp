@@ -159,13 +159,14 @@ struct Loaded {
 struct Tick {};
 struct Ticked {};
 
-/// Deletes final tasks older than `older_than`, at most `tasks_max`, and keys and request ids past their life.
+/// Deletes final tasks older than `older_than`, at most `tasks_max`, and request ids past their life.
 struct Purge {
     Micros older_than{};
     int tasks_max = 256;
 };
 struct Purged {
     int tasks = 0;
+    bool more = false;  ///< what may go is not all gone: ask again
 };
 
 using Command = std::variant<Submit, Operate, SetQueue, Claim, Record, Load, Tick, Purge>;

@@ -256,9 +256,10 @@ Reply LedgerBase::run(const Purge& command) {
         tables_.erase(cached->row);
         cache_.erase(ref);
     }
-    tables_.sweep(now_);
+    const bool is_left = tables_.sweep(now_);
     tables_.save_marks(marks());
-    return reply<Purged>(Purged{static_cast<int>(refs.size())});
+    const int count = static_cast<int>(refs.size());
+    return reply<Purged>(Purged{count, is_left || count == command.tasks_max});
 }
 
 }  // namespace pawl::core

@@ -60,7 +60,9 @@ struct KeyName {
 struct KeyRow {
     TaskRef task = 0;
     Hash fingerprint{};
-    std::optional<Instant> expires;  ///< set when its task is final
+    /// Set when its task is final; from then on another task may take the key. The row stays as long as the task, so
+    /// that a retry finds it.
+    std::optional<Instant> expires;
 };
 
 /// The answer that a repeated request id gets.
@@ -157,8 +159,9 @@ public:
     virtual std::vector<TaskRef> purgeable(const PurgeBounds& bounds) = 0;
     /// Removes a task with all that belongs to it; its blobs lose a reference.
     virtual void erase(const TaskRow& row) = 0;
-    /// Clears away a bounded amount of what is past its life: keys, requests, journals of erased tasks.
-    virtual void sweep(Instant now) = 0;
+    /// Clears away a bounded amount of what is past its life: requests, journals of erased tasks. True when more is
+    /// left.
+    virtual bool sweep(Instant now) = 0;
     virtual void save_marks(const Marks& marks) = 0;
     virtual void set_epoch(std::int32_t epoch) = 0;
 };

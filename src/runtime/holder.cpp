@@ -105,11 +105,10 @@ void Holder::read_here(const std::function<void(core::Reader&)>& work) {
 
 // Hourly, in small chunks, each a command between others.
 void Holder::purge() {
-    constexpr int chunk = 256;
-    core::Purge command{options_.retention, chunk};
+    constexpr int tasks_max = 256;
+    core::Purge command{options_.retention, tasks_max};
     engine_->send(command, [this](core::Command&, Result<core::Answer> answer) {
-        const bool more = answer && std::get<core::Purged>(*answer).tasks == chunk;
-        if (more) return purge();
+        if (answer && std::get<core::Purged>(*answer).more) return purge();
         loop_.after(1h, [this] { purge(); });
     }, false);
 }

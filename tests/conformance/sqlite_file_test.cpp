@@ -309,6 +309,21 @@ TEST_F(SqliteFile, AReaderShowsWhatItCannotUnderstandAsSuch) {
     EXPECT_EQ(to_string(reader->list({}).value().at(0).state), "unknown");
 }
 
+TEST_F(SqliteFile, JournalsOfPurgedTasksAreClearedAwayToTheLastEntry) {
+    auto store = open().value();
+    for (int i = 1; i <= 2; ++i) {
+        run(*store, {submit(i)});
+        const ClaimedTask task = answer_of<Claimed>(run(*store, {claim()}), 0).tasks.at(0);
+        run(*store, {record(task, Complete{"1"}, std::vector<EntryDraft>(5'000, completed_step("a#1")))});
+    }
+    clock.advance(1s);
+    int asked = 1;
+    while (answer_of<Purged>(run(*store, {Purge{Micros{0}, 256}}), 0).more) ASSERT_LT(++asked, 9);
+    EXPECT_GT(asked, 1) << "in pieces";
+    EXPECT_EQ(pragma("select count(*) from journal"), "0");
+    EXPECT_EQ(pragma("select count(*) from leftover"), "0");
+}
+
 TEST_F(SqliteFile, APayloadOfAnUnknownCodecIsLeftToANewerVersion) {
     auto store = open().value();
     run(*store, {submit(1)});

@@ -378,17 +378,13 @@ void MemoryImage::erase(const TaskRow& row) {
     put_row(ref, std::nullopt);
 }
 
-void MemoryImage::sweep(Instant now) {
-    std::vector<KeyName> keys;
-    for (const auto& [name, row] : keys_) {
-        if (row.expires && *row.expires <= now) keys.push_back(name);
-    }
-    for (const KeyName& name : keys) put(keys_, name, std::nullopt);
+bool MemoryImage::sweep(Instant now) {
     std::vector<std::pair<TaskRef, std::string>> requests;
     for (const auto& [name, row] : requests_) {
         if (row.expires <= now) requests.push_back(name);
     }
     for (const auto& name : requests) put(requests_, name, std::nullopt);
+    return false;
 }
 
 void MemoryImage::save_marks(const Marks& marks) {

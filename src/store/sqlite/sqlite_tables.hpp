@@ -65,7 +65,7 @@ public:
     void add_tags(core::TaskRef task, const std::vector<std::string>& tags) override;
     std::vector<core::TaskRef> purgeable(const core::PurgeBounds& bounds) override;
     void erase(const core::TaskRow& row) override;
-    void sweep(core::Instant now) override;
+    bool sweep(core::Instant now) override;
     void save_marks(const core::Marks& marks) override;
     void set_epoch(std::int32_t epoch) override;
 

@@ -11,6 +11,7 @@ namespace {
 
 // What one sweep clears away at most: a fraction of a second's work.
 constexpr std::int64_t swept_entries = 4'096;
+constexpr std::int64_t swept_requests = 1'000;
 
 }  // namespace
 
@@ -211,18 +212,15 @@ void SqliteTables::erase(const TaskRow& row) {
     has_erased_ = true;
 }
 
-void SqliteTables::sweep(Instant now) {
+bool SqliteTables::sweep(Instant now) {
     sweep_leftovers();
-    statement(
-        "delete from key where (namespace, type, k) in "
-        "(select namespace, type, k from key where expires is not null and expires <= ?1 limit 1000)")
+    statement("delete from request where (task, id) in (select task, id from request where expires <= ?1 limit ?2)")
         .use()
         .bind(core::count(now))
+        .bind(swept_requests)
         .run();
-    statement("delete from request where (task, id) in (select task, id from request where expires <= ?1 limit 1000)")
-        .use()
-        .bind(core::count(now))
-        .run();
+    if (sqlite3_changes64(connection_.handle()) >= swept_requests) return true;
+    return statement("select 1 from leftover limit 1").use().next();
 }
 
 void SqliteTables::sweep_leftovers() {

@@ -104,10 +104,9 @@ create table key(
     k text not null,
     task int not null,
     fingerprint blob not null,
-    expires int,                      -- set when the task is final
+    expires int,                      -- set when the task is final; the row stays as long as its task
     primary key(namespace, type, k)
 ) strict, without rowid;
-create index key_expires on key(expires) where expires is not null;
 
 create table request(
     task int not null,
