@@ -39,7 +39,8 @@ struct Submitted {
     TaskState state = TaskState::pending;
 };
 
-/// What a person asks of a task. Repeat-safe: the same request id again gives the first answer and changes nothing.
+/// What a person asks of a task. Repeat-safe: the same request id again gives the first answer and changes nothing;
+/// with another verb or other arguments it is idempotency_key_reused.
 struct Operate {
     enum class Verb : std::uint8_t { cancel, kill, pause, resume, retry, resolve };
     Verb verb = Verb::cancel;
@@ -55,7 +56,7 @@ struct Operate {
     // retry
     std::optional<Micros> deadline;  ///< a new length; else the original one starts again
 };
-/// Refusals: not_found, already_final, refused, bad_input.
+/// Refusals: not_found, already_final, refused, bad_input, idempotency_key_reused.
 struct Operated {
     TaskRef ref = 0;
     TaskState state = TaskState::pending;  ///< after the verb; a running task that is being ended is still running

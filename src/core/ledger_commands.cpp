@@ -21,6 +21,19 @@ Reply reply(Result<T> result, bool early = false) {
 
 std::string text_of(const TaskId& id) { return to_string(id); }
 
+// What a repeated request must have in common with the first one. Who asks is not part of it.
+Hash arguments_of(const Operate& command) {
+    std::string hashed;
+    append_part(hashed, "pawl request 1");
+    append_part(hashed, std::to_string(static_cast<int>(command.verb)));
+    append_part(hashed, command.reason);
+    append_part(hashed, command.step);
+    append_part(hashed, std::to_string(static_cast<int>(command.outcome)));
+    append_part(hashed, command.result);
+    append_part(hashed, command.deadline ? std::to_string(command.deadline->count()) : std::string());
+    return sha256(hashed);
+}
+
 }  // namespace
 
 // ---- submit ------------------------------------------------------------------------------------------------------
@@ -121,14 +134,16 @@ Reply LedgerBase::run(const Operate& command) {
     }
     if (!command.request_id.empty()) {
         if (const std::optional<RequestRow> first = tables_.request(ref, command.request_id)) {
-            if (first->verb == command.verb) return reply<Operated>(first->answer);
-            return refused(Errc::bad_input, "request " + command.request_id + " on " + text_of(command.id) +
-                                                " was another verb; nothing was changed; take a new request id");
+            if (first->arguments == arguments_of(command)) return reply<Operated>(first->answer);
+            return refused(Errc::idempotency_key_reused,
+                           "request " + command.request_id + " on " + text_of(command.id) +
+                               " asked for something else the first time; nothing was changed; take a new request id");
         }
     }
     const Result<Operated> done = operate_on(*cached, command);
     if (done && !command.request_id.empty()) {
-        tables_.put_request(ref, command.request_id, {command.verb, *done, now_ + limits::key_life});
+        tables_.put_request(ref, command.request_id,
+                            {command.verb, arguments_of(command), *done, now_ + limits::key_life});
     }
     return reply(done);
 }

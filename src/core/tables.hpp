@@ -68,6 +68,7 @@ struct KeyRow {
 /// The answer that a repeated request id gets.
 struct RequestRow {
     Operate::Verb verb = Operate::Verb::cancel;
+    Hash arguments{};  ///< of the verb and all that it was told
     Operated answer;
     Instant expires{};
 };

@@ -108,22 +108,26 @@ void SqliteTables::set_key_expiry(const KeyName& name, TaskRef task, std::option
 // ---- requests ----------------------------------------------------------------------------------------------------
 
 std::optional<RequestRow> SqliteTables::request(TaskRef task, const std::string& id) {
-    auto use = statement("select verb, state, reason, changed, expires from request where task = ?1 and id = ?2").use();
+    auto use =
+        statement("select verb, state, reason, changed, expires, arguments from request where task = ?1 and id = ?2")
+            .use();
     if (!use.bind(task).bind(std::string_view(id)).next()) return std::nullopt;
     return RequestRow{
         static_cast<Operate::Verb>(use.small(0)),
+        read_hash(use, 5),
         {task, static_cast<TaskState>(use.small(1)), static_cast<Reason>(use.small(2)), use.small(3) != 0},
         instant(use.integer(4))};
 }
 
 void SqliteTables::put_request(TaskRef task, const std::string& id, const RequestRow& row) {
     statement(
-        "insert or replace into request(task, id, verb, state, reason, changed, expires) "
-        "values(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        "insert or replace into request(task, id, verb, arguments, state, reason, changed, expires) "
+        "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
         .use()
         .bind(task)
         .bind(std::string_view(id))
         .bind(static_cast<std::int64_t>(row.verb))
+        .bind(Bytes(row.arguments))
         .bind(static_cast<std::int64_t>(row.answer.state))
         .bind(static_cast<std::int64_t>(row.answer.reason))
         .bind(std::int64_t{row.answer.changed})

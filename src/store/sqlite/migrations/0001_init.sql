@@ -112,9 +112,11 @@ create table request(
     task int not null,
     id text not null,
     verb int not null,
+    arguments blob not null,          -- SHA-256: the same id with other arguments is another request
     state int not null,               -- the first answer
     reason int not null,
     changed int not null,
+    answer blob,                      -- what the verb answers besides, as JSON; null: nothing
     expires int not null,
     primary key(task, id)
 ) strict, without rowid;
