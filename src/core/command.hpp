@@ -123,7 +123,11 @@ struct Pause {
     std::string text;
 };
 /// A clean release: the task is ready again, nothing counts against it.
-struct HandBack {};
+struct HandBack {
+    /// The part of its journal that the worker could not read needs this journal_format_max: until then nobody claims
+    /// it. 0 = it could read all.
+    int format_min = 0;
+};
 using Transition = std::variant<std::monostate, Park, Complete, Fail, Cancelled, Pause, HandBack>;
 
 /// The one write of a worker: entries of one task, and with them the transition they lead to, if any.

@@ -84,6 +84,10 @@ std::string encode_failure(const Failure& failure);
 /// Requires text that encode_failure wrote; text of another origin becomes the message of a final failure.
 Failure decode_failure(std::string_view text);
 
+/// False: an entry of a version that this one does not know. Its task is left to newer workers.
+struct Entry;
+bool is_readable(const Entry& entry);
+
 /// One recorded entry.
 struct Entry {
     std::int64_t seq = 0;  ///< the store's feed cursor

@@ -98,7 +98,10 @@ void apply_next(const Stage& stage, TaskRow& row, const Transition& next) {
         }
         void operator()(const Cancelled& c) const { finish_ending(stage, row, c.note); }
         void operator()(const Pause& c) const { pause(stage, row, c); }
-        void operator()(const HandBack&) const { hand_back(stage, row); }
+        void operator()(const HandBack& c) const {
+            row.format_min = std::max(row.format_min, c.format_min);
+            hand_back(stage, row);
+        }
     };
     std::visit(Visitor{stage, row}, next);
 }

@@ -309,6 +309,19 @@ TEST_F(SqliteFile, AReaderShowsWhatItCannotUnderstandAsSuch) {
     EXPECT_EQ(to_string(reader->list({}).value().at(0).state), "unknown");
 }
 
+TEST_F(SqliteFile, ANewerVersionTakesWhatAnOlderOneLeftToIt) {
+    {
+        auto store = open().value();
+        run(*store, {submit(1)});
+        const ClaimedTask task = answer_of<Claimed>(run(*store, {claim()}), 0).tasks.at(0);
+        run(*store, {record(task, HandBack{journal_format_max + 1})});
+        ASSERT_TRUE(store->close());
+    }
+    EXPECT_TRUE(answer_of<Claimed>(run(*open().value(), {claim()}), 0).tasks.empty());
+    exec("update task set format_min = 1");  // the same as a binary that knows more
+    EXPECT_EQ(answer_of<Claimed>(run(*open().value(), {claim()}), 0).tasks.size(), 1u);
+}
+
 TEST_F(SqliteFile, JournalsOfPurgedTasksAreClearedAwayToTheLastEntry) {
     auto store = open().value();
     for (int i = 1; i <= 2; ++i) {
