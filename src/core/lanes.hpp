@@ -8,6 +8,7 @@
 #include <map>
 #include <queue>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 namespace pawl::core {
@@ -48,7 +49,7 @@ public:
 
     /// The lane of that key; made when it is new.
     LaneId id_of(const LaneKey& key);
-    bool contains(LaneId id) const { return id >= 1 && id <= static_cast<LaneId>(lanes_.size()); }
+    bool contains(LaneId id) const { return lanes_.contains(id); }
     const LaneKey& key_of(LaneId id) const;
 
     // ---- rows come and go
@@ -146,7 +147,8 @@ private:
 
     Tables& tables_;
     Refill refill_;
-    std::vector<Lane> lanes_;  // by id - 1
+    std::unordered_map<LaneId, Lane> lanes_;
+    LaneId newest_ = 0;
     std::map<LaneKey, LaneId> ids_;
     std::deque<Group> groups_;
     std::map<LaneKey, std::size_t> group_ids_;

@@ -15,7 +15,7 @@
 
 namespace pawl::core {
 
-/// A lane's number within its store; 1, 2, 3 ...
+/// A lane's number within its store. There may be gaps.
 using LaneId = std::int64_t;
 
 /// A place in a lane: lower goes first.

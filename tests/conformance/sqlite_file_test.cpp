@@ -322,6 +322,19 @@ TEST_F(SqliteFile, ANewerVersionTakesWhatAnOlderOneLeftToIt) {
     EXPECT_EQ(answer_of<Claimed>(run(*open().value(), {claim()}), 0).tasks.size(), 1u);
 }
 
+TEST_F(SqliteFile, NumbersOfLanesMayHaveGaps) {
+    {
+        auto store = open().value();
+        run(*store, {submit(1), submit(2, "print")});
+        ASSERT_TRUE(store->close());
+    }
+    exec("update lane set id = id + 5; update task set lane = lane + 5");
+    auto store = open().value();
+    run(*store, {submit(3, "fax")});
+    for (const char* type : {"mail", "print", "fax"})
+        EXPECT_EQ(answer_of<Claimed>(run(*store, {claim(9, type)}), 0).tasks.size(), 1u) << type;
+}
+
 TEST_F(SqliteFile, JournalsOfPurgedTasksAreClearedAwayToTheLastEntry) {
     auto store = open().value();
     for (int i = 1; i <= 2; ++i) {
