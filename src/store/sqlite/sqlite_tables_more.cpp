@@ -199,7 +199,11 @@ std::vector<TaskRef> SqliteTables::purgeable(const PurgeBounds& bounds) {
 
 void SqliteTables::erase(const TaskRow& row) {
     // The journal may be long: it is cleared away in pieces by later sweeps.
-    statement("insert into leftover(task) values(?1)").use().bind(row.ref).run();
+    statement("insert into leftover(task, namespace) values(?1, ?2)")
+        .use()
+        .bind(row.ref)
+        .bind(std::string_view(row.lane.space))
+        .run();
     statement("delete from task where id = ?1").use().bind(row.ref).run();
     statement("delete from tag where task = ?1").use().bind(row.ref).run();
     statement("delete from request where task = ?1").use().bind(row.ref).run();

@@ -138,4 +138,7 @@ create table tag(
 create index tag_task on tag(task);
 
 -- Tasks that were purged while part of their journal still waits to be cleared away.
-create table leftover(task integer primary key) strict;
+create table leftover(
+    task integer primary key,
+    namespace text not null           -- its blobs are found by it
+) strict;
