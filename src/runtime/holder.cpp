@@ -105,8 +105,8 @@ void Holder::read_here(const std::function<void(core::Reader&)>& work) {
 
 // Hourly, in small chunks, each a command between others.
 void Holder::purge() {
-    constexpr int tasks_max = 256;
-    core::Purge command{options_.retention, tasks_max};
+    constexpr int chunk = 256;
+    core::Purge command{options_.retention, chunk};
     engine_->send(command, [this](core::Command&, Result<core::Answer> answer) {
         if (answer && std::get<core::Purged>(*answer).more) return purge();
         loop_.after(1h, [this] { purge(); });
