@@ -52,7 +52,8 @@ private:
                     const bool version = row.lane.version == 0 || (row.lane.version >= served.compatible_from &&
                                                                    row.lane.version <= served.version);
                     const bool queue = queues_.empty() || std::ranges::find(queues_, row.lane.queue) != queues_.end();
-                    if (version && queue) return true;
+                    const bool known = row.format_min <= core::journal_format_max;  // else it waits for a newer worker
+                    if (version && queue && known) return true;
                 }
             }
         }

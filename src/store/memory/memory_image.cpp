@@ -193,6 +193,7 @@ TaskRow MemoryImage::full_row(const StoredRow& stored) const {
     TaskRow row = stored.row;
     row.lane = lanes_.at(stored.lane);
     row.last_no = journals_.at(row.ref).back().no;
+    if (aside_.contains(row.ref)) row.format_min = std::max(row.format_min, journal_format_max + 1);
     return row;
 }
 

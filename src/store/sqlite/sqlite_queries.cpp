@@ -54,13 +54,16 @@ TaskRow SqliteQueries::read_whole_row(Statement::Use& use, bool* is_readable) {
     row.lane = {use.text(c), use.text(c + 1), use.text(c + 2), use.small(c + 3), use.text(c + 4)};
     // The row of a running task is not written at every entry.
     if (!use.is_null(c + lane_columns)) row.last_no = use.small(c + lane_columns);
+    // What is set aside takes a newer version to go on, or a person.
+    if (use.small(c + lane_columns + 1) == static_cast<int>(Line::aside))
+        row.format_min = std::max(row.format_min, journal_format_max + 1);
     return row;
 }
 
 #define PAWL_WHOLE_ROW                                 \
     "select " PAWL_TASK_COLUMNS ", " PAWL_LANE_COLUMNS \
-    ", case when task.state = 1 then (select max(no) from journal where task = task.id) end"
-constexpr int whole_columns = task_columns + lane_columns + 1;
+    ", case when task.state = 1 then (select max(no) from journal where task = task.id) end, task.line"
+constexpr int whole_columns = task_columns + lane_columns + 2;
 
 SqliteQueries::SqliteQueries(Connection& connection)
     : connection_(connection),
