@@ -231,8 +231,9 @@ Result<std::vector<std::int64_t>> SqliteQueries::counts() {
     std::vector<std::int64_t> counts(static_cast<std::size_t>(TaskState::cancelled) + 1);
     Statement statement(connection_, "select state, count(*) from task group by state");
     for (auto use = statement.use(); use.next();) {
-        const auto state = static_cast<std::size_t>(use.integer(0));
-        if (state < counts.size()) counts[state] = use.integer(1);  // another is a finding of check()
+        const std::int64_t state = use.integer(0);
+        if (state < 0 || state >= std::ssize(counts)) continue;  // damage: check() names it
+        counts[static_cast<std::size_t>(state)] = use.integer(1);
     }
     return answer(connection_, std::move(counts));
 }
