@@ -39,7 +39,8 @@ struct Submitted {
     TaskState state = TaskState::pending;
 };
 
-/// What a person asks of a task. Repeat-safe: the same request id again gives the first answer and changes nothing.
+/// What a person asks of a task. Repeat-safe: the same request id again gives the first answer and changes nothing;
+/// with another verb or other arguments it is idempotency_key_reused.
 struct Operate {
     enum class Verb : std::uint8_t { cancel, kill, pause, resume, retry, resolve };
     Verb verb = Verb::cancel;
@@ -55,7 +56,7 @@ struct Operate {
     // retry
     std::optional<Micros> deadline;  ///< a new length; else the original one starts again
 };
-/// Refusals: not_found, already_final, refused, bad_input.
+/// Refusals: not_found, already_final, refused, bad_input, idempotency_key_reused.
 struct Operated {
     TaskRef ref = 0;
     TaskState state = TaskState::pending;  ///< after the verb; a running task that is being ended is still running
@@ -122,7 +123,11 @@ struct Pause {
     std::string text;
 };
 /// A clean release: the task is ready again, nothing counts against it.
-struct HandBack {};
+struct HandBack {
+    /// The part of its journal that the worker could not read needs this journal_format_max: until then nobody claims
+    /// it. 0 = it could read all.
+    int format_min = 0;
+};
 using Transition = std::variant<std::monostate, Park, Complete, Fail, Cancelled, Pause, HandBack>;
 
 /// The one write of a worker: entries of one task, and with them the transition they lead to, if any.
@@ -159,13 +164,14 @@ struct Loaded {
 struct Tick {};
 struct Ticked {};
 
-/// Deletes final tasks older than `older_than`, at most `tasks_max`, and keys and request ids past their life.
+/// Deletes final tasks older than `older_than`, at most `tasks_max`, and request ids past their life.
 struct Purge {
     Micros older_than{};
     int tasks_max = 256;
 };
 struct Purged {
     int tasks = 0;
+    bool more = false;  ///< what may go is not all gone: ask again
 };
 
 using Command = std::variant<Submit, Operate, SetQueue, Claim, Record, Load, Tick, Purge>;

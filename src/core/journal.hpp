@@ -17,6 +17,9 @@ namespace pawl::core {
 /// A task's number within its store. Never reused, never shown.
 using TaskRef = std::int64_t;
 
+/// The newest encoding of entries that this version reads and writes. Raised with every new kind, format or codec.
+constexpr int journal_format_max = 1;
+
 /// Kinds of entries. The numbers are on disk: never change or reuse one.
 enum class EntryKind : std::uint8_t {
     // Transitions of the task.
@@ -59,6 +62,10 @@ constexpr bool is_observed(EntryKind k) {
 }
 /// Whether something begins with an entry of this kind: not while its task is being ended.
 constexpr bool starts_something(EntryKind k) { return k == EntryKind::step_started || k == EntryKind::timer_set; }
+/// Whether an entry of this kind shows that its task gets on: something of it has come to an end. What a worker merely
+/// notes (an intent, a lost attempt, an unknown outcome) is written again in every life of a task that kills its
+/// process.
+constexpr bool shows_progress(EntryKind k) { return is_observed(k) || k == EntryKind::step_attempt_failed; }
 /// Whether an entry of this kind belongs to an operation of the code (it has a path).
 constexpr bool is_operation(EntryKind k) { return static_cast<std::uint8_t>(k) >= 40; }
 
@@ -98,6 +105,10 @@ struct Failure {
 std::string encode_failure(const Failure& failure);
 /// Requires text that encode_failure wrote; text of another origin becomes the message of a final failure.
 Failure decode_failure(std::string_view text);
+
+/// False: an entry of a version that this one does not know. Its task is left to newer workers.
+struct Entry;
+bool is_readable(const Entry& entry);
 
 /// One recorded entry.
 struct Entry {

@@ -69,10 +69,7 @@ void Lanes::load() {
         queue.settings = settings;
         count_rows(queue);
     }
-    for (const auto& [id, key] : tables_.lanes()) {
-        if (id != static_cast<LaneId>(lanes_.size()) + 1) return tables_.fail_corrupt("a lane is missing");
-        admit(id, key);
-    }
+    for (const auto& [id, key] : tables_.lanes()) admit(id, key);
     for (const auto& [id, head] : tables_.suspects()) {
         if (!contains(id)) return tables_.fail_corrupt("the lane of a task is missing");
         add_suspect(id, head);
@@ -81,6 +78,7 @@ void Lanes::load() {
 
 void Lanes::forget() {
     lanes_.clear();
+    newest_ = 0;
     ids_.clear();
     groups_.clear();
     group_ids_.clear();
@@ -95,9 +93,10 @@ void Lanes::forget() {
 }
 
 void Lanes::admit(LaneId id, const LaneKey& key) {
-    PAWL_ASSERT(id == static_cast<LaneId>(lanes_.size()) + 1);
+    PAWL_ASSERT(!lanes_.contains(id));
     const std::size_t group = group_index(key);
-    lanes_.push_back({key, group, {}});
+    lanes_.emplace(id, Lane{key, group, {}});
+    newest_ = std::max(newest_, id);
     ids_.emplace(key, id);
     groups_[group].to_refill.insert(id);
 }
@@ -105,7 +104,7 @@ void Lanes::admit(LaneId id, const LaneKey& key) {
 LaneId Lanes::id_of(const LaneKey& key) {
     const auto found = ids_.find(key);
     if (found != ids_.end()) return found->second;
-    const auto id = static_cast<LaneId>(lanes_.size()) + 1;
+    const LaneId id = newest_ + 1;
     tables_.add_lane(id, key);
     admit(id, key);
     lane(id).window.refill({}, true);  // a new lane has no rows yet
@@ -116,8 +115,9 @@ LaneId Lanes::id_of(const LaneKey& key) {
 const LaneKey& Lanes::key_of(LaneId id) const { return lane(id).key; }
 
 Lanes::Lane& Lanes::lane(LaneId id) {
-    PAWL_ASSERT(contains(id));
-    return lanes_[static_cast<std::size_t>(id - 1)];
+    const auto found = lanes_.find(id);
+    PAWL_ASSERT(found != lanes_.end());
+    return found->second;
 }
 const Lanes::Lane& Lanes::lane(LaneId id) const { return const_cast<Lanes*>(this)->lane(id); }
 
@@ -153,6 +153,17 @@ void Lanes::add(LaneId id, const Head& head) {
 
 void Lanes::remove(LaneId id, const Head& head) {
     change_window(id, [&](ReadyWindow& w) { w.remove(head); });
+}
+
+void Lanes::drop(TaskRef ref) {
+    std::erase_if(suspects_, [ref](const auto& suspect) { return suspect.first.ref == ref; });
+    for (const Group& group : groups_) {
+        const auto at = std::find_if(group.heads.begin(), group.heads.end(),
+                                     [ref](const auto& head) { return head.first.ref == ref; });
+        if (at == group.heads.end()) continue;
+        const auto [head, id] = *at;
+        return remove(id, head);
+    }
 }
 
 void Lanes::count_running(LaneId id, int change) {

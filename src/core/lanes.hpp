@@ -8,6 +8,7 @@
 #include <map>
 #include <queue>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 namespace pawl::core {
@@ -48,12 +49,14 @@ public:
 
     /// The lane of that key; made when it is new.
     LaneId id_of(const LaneKey& key);
-    bool contains(LaneId id) const { return id >= 1 && id <= static_cast<LaneId>(lanes_.size()); }
+    bool contains(LaneId id) const { return lanes_.contains(id); }
     const LaneKey& key_of(LaneId id) const;
 
     // ---- rows come and go
     void add(LaneId lane, const Head& head);
     void remove(LaneId lane, const Head& head);
+    /// Takes a row off the heads, wherever it is; one that was read but cannot be claimed.
+    void drop(TaskRef ref);
     void add_suspect(LaneId lane, const Head& head) { suspects_.emplace(head, lane); }
     void remove_suspect(LaneId lane, const Head& head) { suspects_.erase({head, lane}); }
     void count_running(LaneId lane, int change);
@@ -144,7 +147,8 @@ private:
 
     Tables& tables_;
     Refill refill_;
-    std::vector<Lane> lanes_;  // by id - 1
+    std::unordered_map<LaneId, Lane> lanes_;
+    LaneId newest_ = 0;
     std::map<LaneKey, LaneId> ids_;
     std::deque<Group> groups_;
     std::map<LaneKey, std::size_t> group_ids_;

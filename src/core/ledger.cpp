@@ -19,6 +19,7 @@ constexpr int passed_rows_max = 1'000;
 Line line_of(const TaskRow& row) {
     if (row.state == TaskState::running) return Line::running;
     if (!transition::is_ready(row)) return Line::none;
+    if (row.format_min > journal_format_max) return Line::aside;
     return row.suspect ? Line::suspect : Line::ready;
 }
 
@@ -51,8 +52,10 @@ LedgerBase::~LedgerBase() = default;
 void LedgerBase::load_memory() {
     lanes_.load();
     for (StoredRow& stored : tables_.running()) {
-        if (stored.row.state != TaskState::running)
-            return tables_.fail_corrupt("a task that does not run has a worker");
+        if (!stored.is_readable || stored.row.state != TaskState::running) {
+            tables_.set_aside(stored.row.ref);
+            continue;
+        }
         const Cached* cached = adopt(std::move(stored), false);
         if (cached) enter_books(*cached, standing_of(cached->row));
     }
@@ -63,6 +66,7 @@ void LedgerBase::load_memory() {
 
 void LedgerBase::open() {
     begin_batch();
+    tables_.readmit();
     load_memory();
     if (tables_.failure()) return;
     std::vector<TaskRow> held;
@@ -73,7 +77,7 @@ void LedgerBase::open() {
         const bool is_living = row.fence.epoch == opening_.living_epoch;
         change(*fetch(row.ref), [&](TaskRow& r) {
             if (is_living) transition::hand_back(stage(), r);
-            else transition::take_over(stage(), r, alone);
+            else transition::take_over(stage(), r, alone, opening_.marks.clock);
         });
     }
     write_back();
@@ -159,19 +163,38 @@ void LedgerBase::flushed() {
 
 LedgerBase::Cached* LedgerBase::fetch(TaskRef ref, bool with_input) {
     const auto found = cache_.find(ref);
-    if (found != cache_.end()) {
-        Cached& cached = *found->second;
-        if (with_input && !cached.has_input) {
-            std::optional<StoredRow> stored = tables_.task(ref, true);
-            if (!stored) return nullptr;
-            cached.row.input = std::move(stored->row.input);
-            cached.has_input = true;
-        }
-        return &cached;
-    }
+    if (found != cache_.end() && (!with_input || found->second->has_input)) return found->second.get();
     std::optional<StoredRow> stored = tables_.task(ref, with_input);
     if (!stored) return nullptr;
-    return adopt(std::move(*stored), with_input);
+    // A running task is always in the cache: one that is not contradicts itself.
+    const bool runs_unheld = found == cache_.end() && stored->row.state == TaskState::running;
+    if (!stored->is_readable || runs_unheld) {
+        set_aside(ref);
+        return nullptr;
+    }
+    if (found == cache_.end()) return adopt(std::move(*stored), with_input);
+    found->second->row.input = std::move(stored->row.input);
+    found->second->has_input = true;
+    return found->second.get();
+}
+
+// One task that cannot be worked on must not stop the others: it is left as it is, and nothing looks at it again
+// before the next opening.
+void LedgerBase::set_aside(TaskRef ref) {
+    write_back();  // what the batch has made of it so far
+    cache_.erase(ref);
+    lanes_.drop(ref);
+    tables_.set_aside(ref);
+    due_.make_stale();
+    expiry_.make_stale();
+    deadline_.make_stale();
+}
+
+Error LedgerBase::unreadable(const std::string& what) const {
+    if (tables_.failure()) return *tables_.failure();
+    return {Errc::store_newer, what +
+                                   ": this version cannot read it: a newer Pawl wrote it, or it is damaged (`pawl "
+                                   "doctor` says more); nothing was changed; the other tasks go on"};
 }
 
 TaskRef LedgerBase::find(const TaskId& id) {
@@ -242,6 +265,7 @@ LedgerBase::Standing LedgerBase::standing_of(const TaskRow& row) {
     s.line = line_of(row);
     s.at_risk = is_at_risk(row);
     s.version = row.lane.version;
+    if (s.line == Line::aside) return s;  // its times are for a newer version
     if (transition::wakes_by_itself(row)) s.due = row.due;
     s.expires = row.expires;
     if (transition::has_open_deadline(row)) s.deadline = row.deadline;
@@ -290,36 +314,40 @@ void LedgerBase::settle_key(const TaskRow& row, const Standing& before) {
 
 // ---- time --------------------------------------------------------------------------------------------------------
 
+// `pass` answers whether the row's time has come indeed. A row that an earlier pass has changed is still in the later
+// lists, since it is written back only at the end of the batch; any other contradicts itself.
 template <class Pass>
 int LedgerBase::pass_rows(const std::vector<TaskRef>& refs, Pass&& pass) {
     for (const TaskRef ref : refs) {
         Cached* cached = fetch(ref);
-        if (!cached) break;
-        pass(*cached);
+        if (tables_.failure()) break;
+        if (cached && !pass(*cached) && cached->changed_in != batch_) set_aside(ref);
     }
     return static_cast<int>(refs.size());
 }
 
-// Ends come before waits: a task whose deadline has passed is not woken to find that out. A row that an earlier pass
-// has ended is still in the later lists, since it is written back only at the end of the batch.
+// Ends come before waits: a task whose deadline has passed is not woken to find that out.
 void LedgerBase::pass_time() {
     int left = passed_rows_max;
     if (deadline_.has_come(wall_)) {
         left -= pass_rows(tables_.overdue(wall_, left), [&](Cached& c) {
-            if (!transition::has_open_deadline(c.row)) return;
+            if (!transition::has_open_deadline(c.row)) return false;
             change(c, [&](TaskRow& r) { transition::reach_deadline(stage(), r); });
+            return true;
         });
     }
     if (left > 0 && expiry_.has_come(now_)) {
         left -= pass_rows(tables_.expired(now_, left), [&](Cached& c) {
-            if (!c.row.expires) return;
+            if (!c.row.expires || c.row.state == TaskState::running || is_final(c.row.state)) return false;
             change(c, [&](TaskRow& r) { transition::expire(stage(), r); });
+            return true;
         });
     }
     if (left > 0 && due_.has_come(now_)) {
         pass_rows(tables_.due(now_, left), [&](Cached& c) {
-            if (!transition::wakes_by_itself(c.row)) return;
+            if (!transition::wakes_by_itself(c.row)) return false;
             change(c, [&](TaskRow& r) { transition::wake(stage(), r); });
+            return true;
         });
     }
 }

@@ -29,6 +29,7 @@ public:
         if (at && soonest_ && *at <= *soonest_) is_stale_ = true;
     }
     bool is_stale() const { return is_stale_; }
+    void make_stale() { is_stale_ = true; }
     void set(const std::optional<T>& at) {
         soonest_ = at;
         is_stale_ = false;
@@ -111,7 +112,10 @@ private:
     Fence next_fence();
 
     // ---- rows
+    /// Nothing when there is none, or when it cannot be worked on: then it was set aside.
     Cached* fetch(TaskRef ref, bool with_input = false);
+    void set_aside(TaskRef ref);
+    Error unreadable(const std::string& what) const;
     TaskRef find(const TaskId& id);
     /// Nothing when the row contradicts the other tables.
     Cached* adopt(StoredRow stored, bool has_input);
@@ -138,8 +142,10 @@ private:
     std::optional<Reply> submit_to_existing(const Submit& command, const KeyRow& key);
     Result<Operated> operate_on(Cached& cached, const Operate& command);
     Error reused_key(const Submit& command, const TaskRow& first) const;
-    ClaimedTask claim_one(Cached& cached, int version);
-    std::string definition_of(const TaskRow& row);
+    ClaimedTask claim_one(Cached& cached, int version, std::string definition);
+    std::optional<std::string> definition_of(const TaskRow& row);
+    /// The picked task with all that its worker needs; nothing when it had to be set aside.
+    std::optional<ClaimedTask> claim_picked(const Lanes::Pick& pick, bool* early);
     std::optional<Hash> store_definition(const Submit& command);
     bool is_durable(const Cached* cached) const { return !cached || cached->changed_in <= flushed_; }
 

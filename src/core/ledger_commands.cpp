@@ -21,6 +21,19 @@ Reply reply(Result<T> result, bool early = false) {
 
 std::string text_of(const TaskId& id) { return to_string(id); }
 
+// What a repeated request must have in common with the first one. Who asks is not part of it.
+Hash arguments_of(const Operate& command) {
+    std::string hashed;
+    append_part(hashed, "pawl request 1");
+    append_part(hashed, std::to_string(static_cast<int>(command.verb)));
+    append_part(hashed, command.reason);
+    append_part(hashed, command.step);
+    append_part(hashed, std::to_string(static_cast<int>(command.outcome)));
+    append_part(hashed, command.result);
+    append_part(hashed, command.deadline ? std::to_string(command.deadline->count()) : std::string());
+    return sha256(hashed);
+}
+
 }  // namespace
 
 // ---- submit ------------------------------------------------------------------------------------------------------
@@ -34,8 +47,12 @@ Error LedgerBase::reused_key(const Submit& command, const TaskRow& first) const 
 // An earlier submit holds the key. Nothing when its task is to be replaced.
 std::optional<Reply> LedgerBase::submit_to_existing(const Submit& command, const KeyRow& key) {
     Cached* first = fetch(key.task);
-    if (!first) {  // a task outlives its key
-        tables_.fail_corrupt("the task of key \"" + command.key + "\" is missing");
+    if (!first) {
+        if (tables_.task(key.task, false))
+            return Reply{unreadable("submit " + text_of(command.id) + ": the task of key \"" + command.key + "\""),
+                         false};
+        tables_.fail_corrupt(  // a task outlives its key
+            "the task of key \"" + command.key + "\" is missing");
         return Reply{*tables_.failure(), false};
     }
     if (command.on_existing == OnExisting::replace) return std::nullopt;
@@ -62,7 +79,7 @@ Reply LedgerBase::run(const Submit& command) {
     // The same id again is the same submit: its first answer was lost on the way.
     if (const TaskRef known = find(command.id)) {
         const Cached* first = fetch(known);
-        if (!first) return {*tables_.failure(), false};
+        if (!first) return {unreadable("submit " + text_of(command.id)), false};
         return reply<Submitted>(Submitted{known, command.id, true, first->row.state});
     }
     const KeyName name{command.lane.space, command.lane.type, command.key};
@@ -111,19 +128,22 @@ Result<Operated> LedgerBase::operate_on(Cached& cached, const Operate& command) 
 Reply LedgerBase::run(const Operate& command) {
     const TaskRef ref = find(command.id);
     Cached* cached = ref ? fetch(ref) : nullptr;
+    if (ref != 0 && !cached) return {unreadable(text_of(command.id)), false};
     if (!cached) {
         return refused(Errc::not_found, "no task " + text_of(command.id) + " in this store; `pawl list` shows all");
     }
     if (!command.request_id.empty()) {
         if (const std::optional<RequestRow> first = tables_.request(ref, command.request_id)) {
-            if (first->verb == command.verb) return reply<Operated>(first->answer);
-            return refused(Errc::bad_input, "request " + command.request_id + " on " + text_of(command.id) +
-                                                " was another verb; nothing was changed; take a new request id");
+            if (first->arguments == arguments_of(command)) return reply<Operated>(first->answer);
+            return refused(Errc::idempotency_key_reused,
+                           "request " + command.request_id + " on " + text_of(command.id) +
+                               " asked for something else the first time; nothing was changed; take a new request id");
         }
     }
     const Result<Operated> done = operate_on(*cached, command);
     if (done && !command.request_id.empty()) {
-        tables_.put_request(ref, command.request_id, {command.verb, *done, now_ + limits::key_life});
+        tables_.put_request(ref, command.request_id,
+                            {command.verb, arguments_of(command), *done, now_ + limits::key_life});
     }
     return reply(done);
 }
@@ -141,16 +161,19 @@ Reply LedgerBase::run(const SetQueue& command) {
 
 // ---- workers -----------------------------------------------------------------------------------------------------
 
-std::string LedgerBase::definition_of(const TaskRow& row) {
+std::optional<std::string> LedgerBase::definition_of(const TaskRow& row) {
+    if (!row.definition) return std::string();
     const std::string name = row.lane.space + '/' +
                              std::string(reinterpret_cast<const char*>(row.definition->data()), row.definition->size());
     const auto found = definitions_.find(name);
     if (found != definitions_.end()) return found->second;
+    std::optional<std::string> body = tables_.blob(row.lane.space, *row.definition);
+    if (!body) return std::nullopt;
     if (definitions_.size() >= definitions_kept) definitions_.clear();
-    return definitions_[name] = tables_.blob(row.lane.space, *row.definition);
+    return definitions_[name] = std::move(*body);
 }
 
-ClaimedTask LedgerBase::claim_one(Cached& cached, int version) {
+ClaimedTask LedgerBase::claim_one(Cached& cached, int version, std::string definition) {
     ClaimedTask task;
     const Fence fence = next_fence();
     change(cached, [&](TaskRow& r) { transition::claim(stage(), r, fence, version); });
@@ -159,7 +182,7 @@ ClaimedTask LedgerBase::claim_one(Cached& cached, int version) {
         cached.row.input = {};
         cached.has_input = false;
     }
-    if (task.row.definition) task.definition = definition_of(task.row);
+    task.definition = std::move(definition);
     task.fresh = task.row.last_no == 2;  // submitted, claimed
     if (task.row.reopened > 0) {
         JournalFacts facts;
@@ -169,20 +192,34 @@ ClaimedTask LedgerBase::claim_one(Cached& cached, int version) {
     return task;
 }
 
+std::optional<ClaimedTask> LedgerBase::claim_picked(const Lanes::Pick& pick, bool* early) {
+    Cached* cached = fetch(pick.ref, true);
+    if (tables_.failure()) return std::nullopt;
+    if (!cached) {
+        lanes_.drop(pick.ref);  // it may be missing altogether
+        return std::nullopt;
+    }
+    if (cached->row.fence.epoch > epoch_) {
+        tables_.fail_corrupt(text_of(cached->row.id) + " was claimed under an epoch that is still to come");
+        return std::nullopt;
+    }
+    std::optional<std::string> definition = definition_of(cached->row);
+    if (!definition || !transition::is_ready(cached->row)) {
+        set_aside(pick.ref);
+        return std::nullopt;
+    }
+    *early = *early && is_durable(cached);
+    return claim_one(*cached, pick.version, std::move(*definition));
+}
+
 Reply LedgerBase::run(const Claim& command) {
     Claimed claimed;
     bool early = !opening_.unclean || now_ - opened_ >= unclean_time;
     Lanes::Picker picker(lanes_, lanes_.plan(command));
-    while (static_cast<int>(claimed.tasks.size()) < command.tasks_max) {
+    while (static_cast<int>(claimed.tasks.size()) < command.tasks_max && !tables_.failure()) {
         const std::optional<Lanes::Pick> pick = picker.next();
         if (!pick) break;
-        Cached* cached = fetch(pick->ref, true);
-        if (!cached || !transition::is_ready(cached->row) || cached->row.fence.epoch > epoch_) {
-            tables_.fail_corrupt("the order of ready tasks does not fit the tasks");
-            break;
-        }
-        early = early && is_durable(cached);
-        claimed.tasks.push_back(claim_one(*cached, pick->version));
+        if (std::optional<ClaimedTask> task = claim_picked(*pick, &early)) claimed.tasks.push_back(std::move(*task));
     }
     return reply<Claimed>(std::move(claimed), early);
 }
@@ -211,7 +248,7 @@ Reply LedgerBase::run(const Record& command) {
 
 Reply LedgerBase::run(const Load& command) {
     const Cached* cached = fetch(command.task);
-    if (!cached) return refused(Errc::not_found, "load: no such task in this store");
+    if (!cached) return refused(Errc::not_found, "load: no such task in this store, or none that it can read");
     Loaded loaded;
     loaded.entries = tables_.entries(command.task, {.after_no = command.after_no, .entries_max = command.entries_max});
     const int newest = loaded.entries.empty() ? command.after_no : loaded.entries.back().no;
@@ -229,13 +266,15 @@ Reply LedgerBase::run(const Purge& command) {
         {now_ - command.older_than, now_ - std::max(command.older_than, limits::key_life), command.tasks_max});
     for (const TaskRef ref : refs) {
         const Cached* cached = fetch(ref);
-        if (!cached) break;
+        if (tables_.failure()) break;
+        if (!cached) continue;
         tables_.erase(cached->row);
         cache_.erase(ref);
     }
-    tables_.sweep(now_);
+    const bool is_left = tables_.sweep(now_);
     tables_.save_marks(marks());
-    return reply<Purged>(Purged{static_cast<int>(refs.size())});
+    const int count = static_cast<int>(refs.size());
+    return reply<Purged>(Purged{count, is_left || count == command.tasks_max});
 }
 
 }  // namespace pawl::core

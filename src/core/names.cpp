@@ -216,6 +216,10 @@ std::string_view to_string(EntryKind kind) {
     return "unknown";  // an entry of a newer version
 }
 
+bool is_readable(const Entry& entry) {
+    return entry.format <= journal_format_max && to_string(entry.kind) != "unknown";
+}
+
 std::string_view to_string(Ending ending) {
     switch (ending) {
         case Ending::none:

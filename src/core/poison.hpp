@@ -7,8 +7,8 @@
 
 namespace pawl::core {
 
-/// Nothing was recorded since its claim: if its owner died, this task may be why.
-inline bool is_silent(const TaskRow& row) { return row.last_no == row.claimed_no; }
+/// Nothing of it has come to an end since its claim: if its owner died, this task may be why.
+inline bool is_silent(const TaskRow& row) { return !row.has_progressed; }
 
 /// A running suspect that has not yet shown that it lives: no other suspect may start beside it.
 inline bool is_at_risk(const TaskRow& row) { return row.state == TaskState::running && row.suspect && is_silent(row); }

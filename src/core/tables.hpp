@@ -15,7 +15,7 @@
 
 namespace pawl::core {
 
-/// A lane's number within its store; 1, 2, 3 ...
+/// A lane's number within its store. There may be gaps.
 using LaneId = std::int64_t;
 
 /// A place in a lane: lower goes first.
@@ -27,12 +27,19 @@ struct Head {
 inline Head head_of(const TaskRow& row) { return {row.sort_key, row.ref}; }
 
 /// The line that a row stands in, for a claim or a takeover. The numbers are on disk.
-enum class Line : std::uint8_t { none = 0, ready = 1, suspect = 2, running = 3 };
+enum class Line : std::uint8_t {
+    none = 0,
+    ready = 1,
+    suspect = 2,
+    running = 3,
+    aside = 4,  ///< left alone until the next opening: this version cannot read it, or must not work on it
+};
 Line line_of(const TaskRow& row);
 
 struct StoredRow {
     TaskRow row;
     LaneId lane = 0;
+    bool is_readable = true;  ///< false: a state or a payload that this version does not know
 };
 
 struct QueueKey {
@@ -53,12 +60,15 @@ struct KeyName {
 struct KeyRow {
     TaskRef task = 0;
     Hash fingerprint{};
-    std::optional<Instant> expires;  ///< set when its task is final
+    /// Set when its task is final; from then on another task may take the key. The row stays as long as the task, so
+    /// that a retry finds it.
+    std::optional<Instant> expires;
 };
 
 /// The answer that a repeated request id gets.
 struct RequestRow {
     Operate::Verb verb = Operate::Verb::cancel;
+    Hash arguments{};  ///< of the verb and all that it was told
     Operated answer;
     Instant expires{};
 };
@@ -101,6 +111,10 @@ public:
     virtual void insert(const TaskRow& row, LaneId lane) = 0;
     /// All but the input. Of a completed row the output is kept, too.
     virtual void update(const TaskRow& row, LaneId lane) = 0;
+    /// Leaves a task alone: it is in no order below, and only in that of the tasks set aside.
+    virtual void set_aside(TaskRef ref) = 0;
+    /// Puts what was set aside back into the orders, except rows of a newer format: a new opening looks again.
+    virtual void readmit() = 0;
     /// Rows in state running, by ref. Their last_no is the journal's: a running row is not written at every entry.
     virtual std::vector<StoredRow> running() = 0;
 
@@ -137,7 +151,8 @@ public:
     virtual void put_request(TaskRef task, const std::string& id, const RequestRow& row) = 0;
     /// One more reference; `body` is stored with the first.
     virtual void add_blob(const std::string& space, const Hash& hash, std::string_view body) = 0;
-    virtual std::string blob(const std::string& space, const Hash& hash) = 0;
+    /// Nothing when there is none that this version can read.
+    virtual std::optional<std::string> blob(const std::string& space, const Hash& hash) = 0;
     virtual void add_tags(TaskRef task, const std::vector<std::string>& tags) = 0;
 
     // ---- retention
@@ -145,8 +160,9 @@ public:
     virtual std::vector<TaskRef> purgeable(const PurgeBounds& bounds) = 0;
     /// Removes a task with all that belongs to it; its blobs lose a reference.
     virtual void erase(const TaskRow& row) = 0;
-    /// Clears away a bounded amount of what is past its life: keys, requests, journals of erased tasks.
-    virtual void sweep(Instant now) = 0;
+    /// Clears away a bounded amount of what is past its life: requests, journals of erased tasks. True when more is
+    /// left.
+    virtual bool sweep(Instant now) = 0;
     virtual void save_marks(const Marks& marks) = 0;
     virtual void set_epoch(std::int32_t epoch) = 0;
 };

@@ -69,8 +69,12 @@ struct TaskRow {
     int reopened = 0;    ///< how often retry reopened it
     Ending ending = Ending::none;
     bool pause_requested = false;
-    bool has_undo = false;  ///< compensations are registered: the end needs a worker
-    bool suspect = false;   ///< poison suspect: runs with no other suspect beside it
+    bool has_undo = false;        ///< compensations are registered: the end needs a worker
+    bool has_progressed = false;  ///< since its claim, while it runs; not stored, the journal knows
+    bool suspect = false;         ///< poison suspect: runs with no other suspect beside it
+
+    /// What a worker must read to go on with it; above journal_format_max it is left to newer ones.
+    int format_min = 1;
 
     std::optional<Hash> definition;  ///< blob of the recorded definition (agents)
     TaskRef root = 0, parent = 0;

@@ -95,7 +95,10 @@ void apply_next(const Stage& stage, TaskRow& row, const Transition& next) {
         }
         void operator()(const Cancelled& c) const { finish_ending(stage, row, c.note); }
         void operator()(const Pause& c) const { pause(stage, row, c); }
-        void operator()(const HandBack&) const { hand_back(stage, row); }
+        void operator()(const HandBack& c) const {
+            row.format_min = std::max(row.format_min, c.format_min);
+            hand_back(stage, row);
+        }
     };
     std::visit(Visitor{stage, row}, next);
 }
@@ -184,6 +187,7 @@ void claim(const Stage& stage, TaskRow& row, Fence fence, int version) {
     row.expires.reset();
     append(stage, row, {.kind = EntryKind::claimed, .number = version});
     row.claimed_no = row.last_no;
+    row.has_progressed = false;
 }
 
 Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command) {
@@ -211,6 +215,7 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command)
                 .error = draft.error,
                 .cost_uusd = draft.cost_uusd});
         answer.due.push_back(due);
+        row.has_progressed = row.has_progressed || shows_progress(draft.kind);
     }
     apply_next(stage, row, command.next);
     answer.state = row.state;
@@ -238,8 +243,11 @@ void reach_deadline(const Stage& stage, TaskRow& row) {
     fail(stage, row, Reason::deadline, "its deadline passed before it was done");
 }
 
-void take_over(const Stage& stage, TaskRow& row, bool alone) {
+void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen) {
     PAWL_ASSERT(row.state == TaskState::running);
+    // It ran until its owner was gone, and the journal's end is the last that is known of that one.
+    row.active += std::max(Micros{0}, Micros(last_seen - row.updated));
+    row.updated = stage.now;
     if (is_silent(row) && (!row.suspect || alone)) ++row.crash_count;
     row.suspect = row.crash_count >= limits::suspect_crashes;
     append(stage, row, {.kind = EntryKind::taken_over, .number = row.crash_count});

@@ -77,8 +77,9 @@ void expire(const Stage& stage, TaskRow& row);
 /// Its deadline has passed. Requires: has_open_deadline(row).
 void reach_deadline(const Stage& stage, TaskRow& row);
 
-/// The owner is gone without a word. `alone`: no other suspect was at risk beside it (core/poison.hpp).
-void take_over(const Stage& stage, TaskRow& row, bool alone);
+/// The owner is gone without a word. `alone`: no other suspect was at risk beside it (core/poison.hpp). `last_seen`:
+/// the newest time the owner left in the store; what passed since is not counted as time spent running.
+void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen);
 /// The owner releases it cleanly: nothing counts against it.
 void hand_back(const Stage& stage, TaskRow& row);
 

@@ -94,6 +94,7 @@ void Execution::load_more() {
 
 void Execution::on_loaded(core::Loaded loaded) {
     for (core::Entry& entry : loaded.entries) {
+        if (!core::is_readable(entry)) return leave_to_newer(entry);
         feed(entry);
         if (diverged_) return go_live();
     }

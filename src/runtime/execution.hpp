@@ -162,6 +162,7 @@ private:
     void draft(core::EntryKind kind, OpBase& op, std::int64_t number, std::string result = {}, std::string error = {},
                std::optional<core::Micros> due_in = std::nullopt);
     void send_record(core::Transition next = {});
+    void leave_to_newer(const core::Entry& entry);
     void on_recorded(core::Command& command, std::vector<Draft>& drafts, Result<core::Answer>& answer);
     void on_refused(core::Record& record, std::vector<Draft>& drafts, const Error& error);
     void forget_unsent_intents();

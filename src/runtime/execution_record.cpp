@@ -50,6 +50,13 @@ void Execution::send_record(core::Transition next) {
                  });
 }
 
+// It is neither failed nor guessed at: a worker of a newer version goes on with it.
+void Execution::leave_to_newer(const core::Entry& entry) {
+    spdlog::warn("task {}: entry {} of its journal is of a newer version; it is left to a worker of that one",
+                 core::to_string(row_.id), entry.no);
+    send_record(core::HandBack{core::journal_format_max + 1});
+}
+
 // Nobody would run what they announce, and whoever holds the task next would have to call its outcome unknown.
 void Execution::forget_unsent_intents() {
     std::erase_if(drafts_, [](Draft& d) {

@@ -127,8 +127,7 @@ void Holder::purge() {
     constexpr int chunk = 256;
     core::Purge command{options_.retention, chunk};
     engine_->send(command, [this](core::Command&, Result<core::Answer> answer) {
-        const bool more = answer && std::get<core::Purged>(*answer).tasks == chunk;
-        if (more) return purge();
+        if (answer && std::get<core::Purged>(*answer).more) return purge();
         loop_.after(1h, [this] { purge(); });
     }, false);
 }

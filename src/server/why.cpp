@@ -65,6 +65,8 @@ bool fits(const core::ServedType& served, const core::LaneKey& lane) {
 std::optional<std::string> nobody_serves(const WhyFacts& facts) {
     const core::LaneKey& lane = facts.row.lane;
     if (!facts.worker) return "no worker process works this file";
+    if (facts.row.format_min > core::journal_format_max)
+        return "a newer Pawl wrote a part of its history, and no worker of that version works this file";
     const WorkerStatus& worker = *facts.worker;
     if (worker.draining) return "the worker was told to stop and takes no more tasks";
     const bool queue_fits = worker.queues.empty() ||

@@ -209,10 +209,35 @@ TEST_P(StoreConformance, ARepeatedRequestGetsTheFirstAnswerAndChangesNothing) {
     EXPECT_EQ(again.reason, first.reason);
     EXPECT_EQ(again.changed, first.changed);
     EXPECT_EQ(state_of(*h, submit(1).id), "pending(queued)") << "the late repetition paused nothing";
-    EXPECT_EQ(code_of(ask<Operated>(*h, operate(submit(1).id, Verb::cancel, "r1"))), Errc::bad_input);
+    EXPECT_EQ(code_of(ask<Operated>(*h, operate(submit(1).id, Verb::cancel, "r1"))), Errc::idempotency_key_reused);
     h->crash();
     EXPECT_EQ(ask<Operated>(*h, operate(submit(1).id, Verb::pause, "r1")).value().state, TaskState::paused);
     EXPECT_EQ(state_of(*h, submit(1).id), "pending(queued)");
+}
+
+TEST_P(StoreConformance, ARequestIdWithOtherArgumentsIsRefused) {
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    ask<Recorded>(*h, record(task, Pause{Reason::outcome_unknown, "?"},
+                             {draft(EntryKind::step_unknown, "a#1"), draft(EntryKind::step_unknown, "b#1")}))
+        .value();
+    Operate first = operate(task.row.id, Verb::resolve, "r1");
+    first.step = "a#1";
+    first.result = "1";
+    ASSERT_TRUE(ask<Operated>(*h, first));
+    const std::size_t entries = journal_of(*h, task.row.ref).size();
+    std::vector<Operate> others(5, first);
+    others[0].step = "b#1";
+    others[1].result = "2";
+    others[2].outcome = Operate::Outcome::not_happened;
+    others[3].reason = "because";
+    others[4].deadline = 1s;
+    for (const Operate& other : others) {
+        const Result<Operated> answer = ask<Operated>(*h, other);
+        EXPECT_EQ(code_of(answer), Errc::idempotency_key_reused) << answer.error().message;
+    }
+    first.who = "bob";
+    EXPECT_TRUE(ask<Operated>(*h, first)) << "who asks is no argument";
+    EXPECT_EQ(journal_of(*h, task.row.ref).size(), entries);
 }
 
 TEST_P(StoreConformance, TheJournalKeepsWhoAskedAndUnderWhichRequest) {

@@ -116,6 +116,37 @@ TEST_P(StoreConformance, NeighboursOfAPoisonousTaskComplete) {
     EXPECT_EQ(state_of(*h, submit(3).id), "completed");
 }
 
+// Recovery writes entries of its own in every life: they say nothing about the task.
+TEST_P(StoreConformance, WhatAWorkerMerelyNotesDoesNotClearATaskOfSuspicion) {
+    run(*h, {submit(1)});
+    for (int crashes = 1; crashes <= limits::poison_crashes; ++crashes) {
+        const ClaimedTask task = claim_one(*h);
+        if (crashes > 1) ask<Recorded>(*h, record(task, {}, {draft(EntryKind::step_lost, "a#1")})).value();
+        ask<Recorded>(*h, record(task, {}, {draft(EntryKind::step_started, "a#1")})).value();
+        if (crashes == 2) {
+            EntryDraft unknown = draft(EntryKind::step_unknown, "b#1");
+            ask<Recorded>(*h, record(task, {}, {unknown, draft(EntryKind::step_resolved, "b#1")})).value();
+            ask<Operated>(*h, operate(task.row.id, Operate::Verb::pause)).value();
+            ask<Operated>(*h, operate(task.row.id, Operate::Verb::resume)).value();
+        }
+        h->crash();
+        EXPECT_EQ(row_of(*h, submit(1).id).crash_count, crashes);
+    }
+    EXPECT_EQ(state_of(*h, submit(1).id), "paused(poison)");
+}
+
+TEST_P(StoreConformance, WhatEndsShowsThatATaskGetsOn) {
+    int number = 0;
+    for (const EntryKind kind : {EntryKind::step_attempt_failed, EntryKind::step_completed, EntryKind::step_failed,
+                                 EntryKind::step_cancelled, EntryKind::timer_fired}) {
+        const ClaimedTask task = submit_and_claim(*h, submit(++number));
+        ask<Recorded>(*h, record(task, {}, {draft(kind, "a#1")})).value();
+        h->crash();
+        EXPECT_EQ(row_of(*h, task.row.id).crash_count, 0) << to_string(kind);
+        ask<Recorded>(*h, record(claim_one(*h), Complete{"1"})).value();
+    }
+}
+
 TEST_P(StoreConformance, AParkShowsThatATaskIsNoPoison) {
     run(*h, {submit(1)});
     for (int i = 0; i < limits::suspect_crashes; ++i) {

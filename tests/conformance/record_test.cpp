@@ -145,6 +145,28 @@ TEST_P(StoreConformance, APolicyMayPauseATaskForAPerson) {
     EXPECT_EQ(decode_failure(row_of(*h, task.row.id).error).message, "five attempts");
 }
 
+// A worker that meets an entry of a newer version hands the task back for those who know it.
+TEST_P(StoreConformance, ATaskOfANewerFormatIsLeftToNewerWorkers) {
+    Submit limited = submit(1);
+    limited.deadline = 1h;
+    const ClaimedTask task = submit_and_claim(*h, limited);
+    run(*h, {submit(2)});
+    const Applied back = run(*h, {record(task, HandBack{journal_format_max + 1})});
+    EXPECT_EQ(answer_of<Recorded>(back, 0).state, TaskState::pending);
+    EXPECT_EQ(claim_one(*h).row.id, submit(2).id) << "the others go on";
+    EXPECT_FALSE(tick(*h).more_ready);
+    h->crash();
+    EXPECT_EQ(claim_one(*h).row.id, submit(2).id);
+    EXPECT_EQ(row_of(*h, task.row.id).format_min, journal_format_max + 1);
+    h->clock().advance(2h);
+    const Applied later = tick(*h);
+    EXPECT_EQ(state_of(*h, task.row.id), "pending(queued)") << "its deadline, too, is for those who know it";
+    EXPECT_FALSE(later.next_deadline);
+    EXPECT_FALSE(later.more_ready);
+    ask<Operated>(*h, operate(task.row.id, Operate::Verb::cancel)).value();
+    EXPECT_EQ(state_of(*h, task.row.id), "cancelled(user)") << "a person may still end it";
+}
+
 TEST_P(StoreConformance, TimeSpentRunningIsCountedOverClaims) {
     const ClaimedTask first = submit_and_claim(*h, submit(1));
     h->clock().advance(3s);
@@ -154,6 +176,19 @@ TEST_P(StoreConformance, TimeSpentRunningIsCountedOverClaims) {
     h->clock().advance(4s);
     ask<Recorded>(*h, record(second, Complete{"1"})).value();
     EXPECT_EQ(row_of(*h, first.row.id).active, 7s);
+}
+
+TEST_P(StoreConformance, TimeAfterTheDeathOfItsOwnerIsNotSpentRunning) {
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    h->clock().advance(3s);
+    ask<Recorded>(*h, record(task, {}, {completed_step("a#1")})).value();
+    h->clock().advance(1h);  // the machine is off
+    h->crash();
+    EXPECT_EQ(row_of(*h, task.row.id).active, 3s) << "up to the last that is known of the owner";
+    const ClaimedTask again = claim_one(*h);
+    h->clock().advance(4s);
+    ask<Recorded>(*h, record(again, Complete{"1"})).value();
+    EXPECT_EQ(row_of(*h, task.row.id).active, 7s);
 }
 
 TEST_P(StoreConformance, LoadReadsTheJournalInPieces) {

@@ -95,6 +95,34 @@ TEST_P(StoreConformance, AKeyComesBackToLifeWithItsTask) {
     EXPECT_TRUE(ask<Submitted>(*h, again).value().replayed);
 }
 
+TEST_P(StoreConformance, AKeyComesBackToLifeWithItsTaskAlsoAfterItsOwnLife) {
+    Submit command = submit(1);
+    command.key = "k";
+    ask<Recorded>(*h, record(submit_and_claim(*h, command), failure())).value();
+    h->clock().advance(24h * 8);
+    ask<Purged>(*h, Purge{24h * 30, 256}).value();
+    ask<Operated>(*h, operate(command.id, Verb::retry)).value();
+    Submit again = submit(2);
+    again.key = "k";
+    again.fingerprint = command.fingerprint;
+    EXPECT_EQ(ask<Submitted>(*h, again).value().id, command.id);
+}
+
+TEST_P(StoreConformance, ARetryDoesNotTakeItsKeyFromAnotherTask) {
+    Submit command = submit(1);
+    command.key = "k";
+    ask<Recorded>(*h, record(submit_and_claim(*h, command), failure())).value();
+    h->clock().advance(24h * 8);
+    Submit other = submit(2);
+    other.key = "k";
+    EXPECT_FALSE(ask<Submitted>(*h, other).value().replayed) << "its life was over";
+    ask<Operated>(*h, operate(command.id, Verb::retry)).value();
+    Submit again = submit(3);
+    again.key = "k";
+    again.fingerprint = other.fingerprint;
+    EXPECT_EQ(ask<Submitted>(*h, again).value().id, other.id);
+}
+
 // ---- resolve -----------------------------------------------------------------------------------------------------
 
 ClaimedTask with_unknown_steps(Harness& h, int number, const std::vector<std::string>& paths) {

@@ -45,7 +45,7 @@ struct AnswerText {
         for (const Entry& entry : a.entries) out << "\n    " << shown(entry);
     }
     void operator()(const Ticked&) const { out << "ticked"; }
-    void operator()(const Purged& a) const { out << "purged " << a.tasks; }
+    void operator()(const Purged& a) const { out << "purged " << a.tasks << ' ' << a.more; }
 };
 
 struct CommandText {

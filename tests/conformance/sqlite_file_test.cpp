@@ -269,10 +269,9 @@ TEST_F(SqliteFile, TheCheckFindsWhatSqliteCannotSee) {
     }
 }
 
-TEST_F(SqliteFile, ATaskThatContradictsItselfStopsTheStoreAndNotTheProcess) {
-    for (const char* damage : {"update task set state = 4", "update task set lane = 99", "update task set state = 77",
-                               "update task set fence = 1 << 60", "delete from task where id = 1",
-                               "update lane set id = 7", "update task set line = 3"}) {
+TEST_F(SqliteFile, TablesThatContradictEachOtherStopTheStoreAndNotTheProcess) {
+    for (const char* damage : {"update task set lane = 99", "update task set fence = 1 << 60",
+                               "delete from task where id = 1", "update lane set id = 7"}) {
         SCOPED_TRACE(damage);
         for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file + suffix);
         Submit keyed = submit(1);
@@ -295,6 +294,116 @@ TEST_F(SqliteFile, ATaskThatContradictsItselfStopsTheStoreAndNotTheProcess) {
                                          }()};
         EXPECT_EQ(code_of((*store)->apply(batch)), Errc::store_corrupt);
     }
+}
+
+// Three tasks, the second one not as this version can have written it: it is left alone and named, the others go on.
+TEST_F(SqliteFile, ATaskThatCannotBeReadIsLeftAloneAndTheOthersGoOn) {
+    for (const char* damage :
+         {"update task set input = x'0122' where id = 2", "update task set state = 77 where id = 2",
+          "update task set state = 4 where id = 2", "update task set state = 1 where id = 2",
+          "update task set line = 3 where id = 2", "update task set state = 260, line = 3 where id = 2",
+          "update task set line = 2, reason = 22 where id = 2", "update task set error = x'0241' where id = 2",
+          "update task set state = 77, due = 1 where id = 2", "update task set state = 4, due = 1 where id = 2",
+          "update task set line = 3, expires = 1, state = 77 where id = 2",
+          "update task set deadline = 1, reason = 99 where id = 2", "update blob set body = x'017b7d'"}) {
+        SCOPED_TRACE(damage);
+        for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file + suffix);
+        Submit second = submit(2);
+        second.key = "k";
+        second.definition = "{}";
+        {
+            auto store = open().value();
+            run(*store, {submit(1), second, submit(3)});
+            ASSERT_TRUE(store->close());
+        }
+        exec(damage);
+        {
+            auto store = open().value();
+            for (const int expected : {1, 3}) {
+                const std::vector<ClaimedTask> claimed = answer_of<Claimed>(run(*store, {claim(1)}), 0).tasks;
+                ASSERT_EQ(claimed.size(), 1u);
+                EXPECT_EQ(claimed[0].row.id, submit(expected).id);
+            }
+            const Applied rest = run(*store, {claim(9)});
+            EXPECT_TRUE(answer_of<Claimed>(rest, 0).tasks.empty());
+            EXPECT_FALSE(rest.more_ready);
+            EXPECT_FALSE(rest.next_due) << "what cannot be woken must not make anybody look again and again";
+            EXPECT_FALSE(rest.next_deadline);
+            // It is named to whoever asks.
+            const auto reader = store::open_sqlite_reader(file).value();
+            const std::vector<TaskRow> rows = reader->list({}).value();
+            ASSERT_EQ(rows.size(), 3u);
+            EXPECT_EQ(rows[0].format_min, 1);
+            EXPECT_GT(rows[1].format_min, journal_format_max) << "no worker of this version goes on with it";
+            std::string findings;
+            for (const std::string& finding : reader->check().value()) findings += finding + "\n";
+            EXPECT_NE(findings.find(to_string(second.id)), std::string::npos) << findings;
+            EXPECT_EQ(findings.find(to_string(submit(1).id)), std::string::npos) << findings;
+            // Whatever is asked of it is answered or refused, and stops nothing.
+            Submit again = second;
+            again.id = submit(4).id;
+            run(*store, {operate(second.id, Operate::Verb::kill), again, second, Tick{}, Purge{Micros{0}, 9}});
+            ASSERT_TRUE(store->close());
+        }
+        auto store = open().value();
+        EXPECT_GE(answer_of<Claimed>(run(*store, {claim(9)}), 0).tasks.size(), 2u) << "the next opening, too";
+    }
+}
+
+TEST_F(SqliteFile, AReaderShowsWhatItCannotUnderstandAsSuch) {
+    {
+        auto store = open().value();
+        run(*store, {submit(1)});
+        ASSERT_TRUE(store->close());
+    }
+    exec("update task set state = 9, line = null");
+    const auto reader = store::open_sqlite_reader(file).value();
+    EXPECT_EQ(reader->counts().value(), std::vector<std::int64_t>(7, 0));
+    const Result<TaskRow> row = reader->get(submit(1).id);
+    ASSERT_EQ(code_of(row), Errc::store_newer);
+    EXPECT_NE(row.error().message.find(to_string(submit(1).id)), std::string::npos);
+    EXPECT_EQ(to_string(reader->list({}).value().at(0).state), "unknown");
+}
+
+TEST_F(SqliteFile, ANewerVersionTakesWhatAnOlderOneLeftToIt) {
+    {
+        auto store = open().value();
+        run(*store, {submit(1)});
+        const ClaimedTask task = answer_of<Claimed>(run(*store, {claim()}), 0).tasks.at(0);
+        run(*store, {record(task, HandBack{journal_format_max + 1})});
+        ASSERT_TRUE(store->close());
+    }
+    EXPECT_TRUE(answer_of<Claimed>(run(*open().value(), {claim()}), 0).tasks.empty());
+    exec("update task set format_min = 1");  // the same as a binary that knows more
+    EXPECT_EQ(answer_of<Claimed>(run(*open().value(), {claim()}), 0).tasks.size(), 1u);
+}
+
+TEST_F(SqliteFile, NumbersOfLanesMayHaveGaps) {
+    {
+        auto store = open().value();
+        run(*store, {submit(1), submit(2, "print")});
+        ASSERT_TRUE(store->close());
+    }
+    exec("update lane set id = id + 5; update task set lane = lane + 5");
+    auto store = open().value();
+    run(*store, {submit(3, "fax")});
+    for (const char* type : {"mail", "print", "fax"})
+        EXPECT_EQ(answer_of<Claimed>(run(*store, {claim(9, type)}), 0).tasks.size(), 1u) << type;
+}
+
+TEST_F(SqliteFile, JournalsOfPurgedTasksAreClearedAwayToTheLastEntry) {
+    auto store = open().value();
+    for (int i = 1; i <= 2; ++i) {
+        run(*store, {submit(i)});
+        const ClaimedTask task = answer_of<Claimed>(run(*store, {claim()}), 0).tasks.at(0);
+        run(*store, {record(task, Complete{"1"}, std::vector<EntryDraft>(5'000, completed_step("a#1")))});
+    }
+    clock.advance(1s);
+    int asked = 1;
+    while (answer_of<Purged>(run(*store, {Purge{Micros{0}, 256}}), 0).more) ASSERT_LT(++asked, 9);
+    EXPECT_GT(asked, 1) << "in pieces";
+    EXPECT_EQ(pragma("select count(*) from journal"), "0");
+    EXPECT_EQ(pragma("select count(*) from leftover"), "0");
 }
 
 TEST_F(SqliteFile, APayloadOfAnUnknownCodecIsLeftToANewerVersion) {

@@ -1,5 +1,6 @@
 // Replay: what the code sees again, and what happens when the code has changed.
 #include "runtime/engine_fixture.hpp"
+#include "store/memory/memory_store.hpp"
 
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
@@ -52,6 +53,40 @@ TEST_F(ReplayTest, ASleepThatEndedWhileNoProcessRanIsOverAtTheStart) {
 
     EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
     EXPECT_LT(world.clock.boot() - started, 1s);
+}
+
+// Neither failed nor guessed at, and no loop: the other tasks go on.
+TEST_F(ReplayTest, ATaskWithAnEntryOfANewerVersionIsLeftToNewerWorkers) {
+    world.serve("sleep", sleep_between, &stage);
+    world.start();
+    const auto id = world.submit("sleep", "60");
+    until_state(id, TaskState::waiting);
+    world.crash(world.disk->unflushed());
+    world.clock.advance(60s);
+    {
+        store::MemoryStore newer(world.disk, world.clock);
+        core::Claim claim;
+        claim.types = {{"sleep", 1, 1}};
+        const std::vector<core::Command> one{core::Tick{}, claim};
+        const core::Applied claimed = newer.apply(one).value();
+        const auto& task = std::get<core::Claimed>(*claimed.replies.at(1).answer).tasks.at(0);
+        core::Record record;
+        record.task = task.row.ref;
+        record.fence = task.row.fence;
+        record.entries.emplace_back().kind = static_cast<EntryKind>(60);
+        record.entries.back().path = "signal#1";
+        record.next = core::HandBack{};
+        const std::vector<core::Command> two{record};
+        ASSERT_TRUE(newer.apply(two).value().replies.at(0).answer);
+        ASSERT_TRUE(newer.close());
+    }
+    world.start();
+    world.run_to_end(world.submit("sleep", "1"));
+
+    EXPECT_EQ(row(id).state, TaskState::pending);
+    EXPECT_EQ(row(id).format_min, core::journal_format_max + 1);
+    EXPECT_EQ(entries(id, EntryKind::handed_back).size(), 2u) << "by the newer one, and once by this one";
+    EXPECT_EQ(stage.count("b"), 1) << "of the other task";
 }
 
 TEST_F(ReplayTest, ASleepFollowsStoreTimeAndNotTheWallClock) {

@@ -313,6 +313,34 @@ TEST_F(IdleTest, ATaskOfItsQueuesIsNotOverlookedBehindManyNewerOnesOfOtherQueues
     EXPECT_EQ(backend->status(ours)->state, TaskState::completed);
 }
 
+TEST_F(IdleTest, ATaskLeftToANewerVersionKeepsNobodyBusy) {
+    serve("sleeps", sleeps_long);
+    {
+        auto store = store::open_sqlite(file(), clock).value();
+        core::Submit task;
+        task.id = core::make_task_id(clock.wall(), 0, 1, 1);
+        task.lane.type = "sleeps";
+        task.input = "0";
+        core::Claim claim;
+        claim.types = {{"sleeps", 1, 1}};
+        const std::vector<core::Command> begin{task, claim};
+        const core::Applied begun = store->apply(begin).value();
+        const auto& claimed = std::get<core::Claimed>(*begun.replies.at(1).answer).tasks.at(0);
+        core::Record record;
+        record.task = claimed.row.ref;
+        record.fence = claimed.row.fence;
+        record.next = core::HandBack{core::journal_format_max + 1};
+        const std::vector<core::Command> end{record};
+        ASSERT_TRUE(store->apply(end).value().replies.at(0).answer);
+        ASSERT_TRUE(store->close());
+    }
+    start();
+
+    wait_until_idle();
+
+    EXPECT_EQ(holder->engine().held(), 0u);
+}
+
 TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
     serve("sleeps", sleeps_long);
     start();

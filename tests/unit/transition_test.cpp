@@ -64,7 +64,7 @@ public:
                 if (transition::has_open_deadline(row) && below(4) == 0) transition::reach_deadline(stage, row);
                 break;
             case 3:
-                if (row.state == TaskState::running) transition::take_over(stage, row, below(2) == 0);
+                if (row.state == TaskState::running) transition::take_over(stage, row, below(2) == 0, task.now);
                 break;
             case 4:
                 if (row.state == TaskState::running) transition::hand_back(stage, row);
@@ -213,7 +213,7 @@ TEST(Transition, OnlyDeathsAloneMakeASuspectPoison) {
     int claims = 0;
     const auto die = [&](bool alone) {
         transition::claim(task.stage(), task.row, {1, ++claims}, 1);
-        transition::take_over(task.stage(), task.row, alone);
+        transition::take_over(task.stage(), task.row, alone, task.now);
     };
     die(false);
     die(false);

@@ -85,6 +85,11 @@ TEST_F(WhyTest, NoProcessWorksTheFile) {
     expect("no_worker", "no worker process works this file", "pawl worker");
 }
 
+TEST_F(WhyTest, ATaskOfANewerFormatWaitsForANewerWorker) {
+    facts.row.format_min = core::journal_format_max + 1;
+    expect("no_worker", "a newer Pawl", "start a worker");
+}
+
 TEST_F(WhyTest, NoWorkerKnowsTheType) {
     serve("mail");
     expect("no_worker", "no worker knows the type \"deploy\"", "start a worker that serves type \"deploy\"");

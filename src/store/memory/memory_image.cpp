@@ -99,6 +99,8 @@ void MemoryImage::index(const StoredRow& stored, bool is_there) {
     } else {
         ids_.erase(row.id);
     }
+    // What is set aside stands in no order.
+    if (aside_.contains(row.ref) || line_of(row) == Line::aside) return;
     const Line line = line_of(row);
     if (line == Line::ready) set_member(ready_[stored.lane], head_of(row), is_there);
     if (line == Line::suspect) set_member(suspects_, std::pair(head_of(row), stored.lane), is_there);
@@ -154,11 +156,35 @@ void MemoryImage::update(const TaskRow& row, LaneId lane) {
     put_row(row.ref, std::move(stored));
 }
 
+void MemoryImage::move_aside(TaskRef ref, bool is_aside) {
+    StoredRow row = rows_.at(ref);
+    set_row(ref, std::nullopt);
+    set_member(aside_, ref, is_aside);
+    set_row(ref, std::move(row));
+}
+
+void MemoryImage::set_aside(TaskRef ref) {
+    if (aside_.contains(ref)) return;
+    undo_.push_back([this, ref] { move_aside(ref, false); });
+    move_aside(ref, true);
+}
+
+void MemoryImage::readmit() {
+    for (const TaskRef ref : std::vector<TaskRef>(aside_.begin(), aside_.end())) {
+        undo_.push_back([this, ref] { move_aside(ref, true); });
+        move_aside(ref, false);
+    }
+}
+
 std::vector<StoredRow> MemoryImage::running() {
     std::vector<StoredRow> rows;
     for (const TaskRef ref : running_) {
         rows.push_back(*task(ref, false));
-        rows.back().row.last_no = journals_.at(ref).back().no;
+        TaskRow& row = rows.back().row;
+        const std::vector<Entry>& entries = journals_.at(ref);
+        row.last_no = entries.back().no;
+        row.has_progressed = std::any_of(entries.begin() + row.claimed_no, entries.end(),
+                                         [](const Entry& entry) { return shows_progress(entry.kind); });
     }
     return rows;
 }
@@ -167,6 +193,7 @@ TaskRow MemoryImage::full_row(const StoredRow& stored) const {
     TaskRow row = stored.row;
     row.lane = lanes_.at(stored.lane);
     row.last_no = journals_.at(row.ref).back().no;
+    if (aside_.contains(row.ref)) row.format_min = std::max(row.format_min, journal_format_max + 1);
     return row;
 }
 
@@ -293,9 +320,9 @@ void MemoryImage::add_blob(const std::string& space, const Hash& hash, std::stri
     put(blobs_, {space, hash}, std::move(blob));
 }
 
-std::string MemoryImage::blob(const std::string& space, const Hash& hash) {
+std::optional<std::string> MemoryImage::blob(const std::string& space, const Hash& hash) {
     const auto found = blobs_.find({space, hash});
-    return found == blobs_.end() ? std::string() : found->second.body;
+    return found == blobs_.end() ? std::nullopt : std::optional(found->second.body);
 }
 
 void MemoryImage::add_tags(TaskRef task, const std::vector<std::string>& tags) {
@@ -352,17 +379,13 @@ void MemoryImage::erase(const TaskRow& row) {
     put_row(ref, std::nullopt);
 }
 
-void MemoryImage::sweep(Instant now) {
-    std::vector<KeyName> keys;
-    for (const auto& [name, row] : keys_) {
-        if (row.expires && *row.expires <= now) keys.push_back(name);
-    }
-    for (const KeyName& name : keys) put(keys_, name, std::nullopt);
+bool MemoryImage::sweep(Instant now) {
     std::vector<std::pair<TaskRef, std::string>> requests;
     for (const auto& [name, row] : requests_) {
         if (row.expires <= now) requests.push_back(name);
     }
     for (const auto& name : requests) put(requests_, name, std::nullopt);
+    return false;
 }
 
 void MemoryImage::save_marks(const Marks& marks) {
@@ -398,6 +421,7 @@ std::vector<std::string> MemoryImage::check() const {
         if (stored.row.state == TaskState::running && stored.row.fence.epoch != meta_.epoch) {
             findings.push_back(name + " runs under an epoch that is over");
         }
+        if (aside_.contains(ref)) findings.push_back(name + ": it is set aside; this version cannot work on it");
         if (stored.row.definition) ++refs[{lanes_.at(stored.lane).space, *stored.row.definition}];
     }
     for (const auto& [key, blob] : blobs_) {

@@ -49,6 +49,8 @@ public:
     core::TaskRef find(const core::TaskId& id) override;
     void insert(const core::TaskRow& row, core::LaneId lane) override;
     void update(const core::TaskRow& row, core::LaneId lane) override;
+    void set_aside(core::TaskRef ref) override;
+    void readmit() override;
     std::vector<core::StoredRow> running() override;
     void append(std::int64_t seq, const core::TaskRow& row, core::Instant at,
                 const core::transition::NewEntry& entry) override;
@@ -73,11 +75,11 @@ public:
     std::optional<core::RequestRow> request(core::TaskRef task, const std::string& id) override;
     void put_request(core::TaskRef task, const std::string& id, const core::RequestRow& row) override;
     void add_blob(const std::string& space, const core::Hash& hash, std::string_view body) override;
-    std::string blob(const std::string& space, const core::Hash& hash) override;
+    std::optional<std::string> blob(const std::string& space, const core::Hash& hash) override;
     void add_tags(core::TaskRef task, const std::vector<std::string>& tags) override;
     std::vector<core::TaskRef> purgeable(const core::PurgeBounds& bounds) override;
     void erase(const core::TaskRow& row) override;
-    void sweep(core::Instant now) override;
+    bool sweep(core::Instant now) override;
     void save_marks(const core::Marks& marks) override;
     void set_epoch(std::int32_t epoch) override;
 
@@ -93,6 +95,7 @@ private:
     void put_row(core::TaskRef ref, std::optional<core::StoredRow> row);
     void set_row(core::TaskRef ref, std::optional<core::StoredRow> row);
     void index(const core::StoredRow& row, bool is_there);
+    void move_aside(core::TaskRef ref, bool is_aside);
     bool has_open_relative(const core::TaskRow& row) const;
 
     std::vector<std::function<void()>> undo_;
@@ -114,7 +117,7 @@ private:
     std::map<core::TaskId, core::TaskRef> ids_;
     std::map<core::LaneId, std::set<core::Head>> ready_;
     std::set<std::pair<core::Head, core::LaneId>> suspects_;
-    std::set<core::TaskRef> running_;
+    std::set<core::TaskRef> running_, aside_;
     std::set<std::pair<core::Instant, core::TaskRef>> due_, expiry_, final_;
     std::set<std::pair<core::WallInstant, core::TaskRef>> deadline_;
 };

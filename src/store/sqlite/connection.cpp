@@ -205,14 +205,12 @@ std::string Statement::Use::payload(int column, int* codec) const {
     return std::string(stored.substr(stored.empty() ? 0 : 1));
 }
 
-std::string Statement::Use::payload(int column) {
+std::string Statement::Use::payload(int column, bool* is_readable) const {
     int codec = plain_codec;
     std::string text = payload(column, &codec);
-    if (codec != plain_codec) {
-        connection_.fail({Errc::store_newer, connection_.path() + ": a payload has codec " + std::to_string(codec) +
-                                                 ", which this version cannot read; use a newer Pawl"});
-    }
-    return text;
+    if (codec == plain_codec) return text;
+    *is_readable = false;
+    return {};
 }
 
 }  // namespace pawl::store

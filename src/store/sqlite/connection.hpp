@@ -122,8 +122,8 @@ public:
         /// The text of a payload; `codec` is its codec, plain for null. A payload in a codec that this binary does not
         /// know is left as it is.
         std::string payload(int column, int* codec) const;
-        /// The same where only the plain codec is acceptable: anything else fails the connection.
-        std::string payload(int column);
+        /// The same where only the plain codec is acceptable: anything else clears `is_readable`.
+        std::string payload(int column, bool* is_readable) const;
         template <class T>
         std::optional<T> optional(int column, T (*make)(std::int64_t)) const {
             return is_null(column) ? std::nullopt : std::optional<T>(make(integer(column)));

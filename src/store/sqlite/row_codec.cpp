@@ -15,7 +15,7 @@ static_assert(static_cast<int>(Reason::timer) == 5 && static_cast<int>(Reason::r
 static_assert(static_cast<int>(Reason::by_operator) == 10 && static_cast<int>(Reason::budget) == 15);
 static_assert(static_cast<int>(Reason::error) == 16 && static_cast<int>(Reason::killed) == 21);
 static_assert(static_cast<int>(Ending::none) == 0 && static_cast<int>(Ending::kill) == 4);
-static_assert(static_cast<int>(Line::suspect) == 2 && static_cast<int>(Line::running) == 3);
+static_assert(static_cast<int>(Line::suspect) == 2 && static_cast<int>(Line::aside) == 4);
 
 enum Flag : int { flag_pause_requested = 1, flag_has_undo = 2, flag_suspect = 4 };
 
@@ -30,6 +30,14 @@ int small(std::int64_t value) { return static_cast<int>(value); }
 template <class T>
 T enumerator(int value) {
     return static_cast<T>(value);
+}
+
+// A number of a newer version, or damage, becomes an enumerator that no code takes for one it knows.
+template <class T>
+T known_enumerator(int value, T last, bool* is_readable) {
+    if (value >= 0 && value <= static_cast<int>(last)) return static_cast<T>(value);
+    *is_readable = false;
+    return static_cast<T>(0xff);
 }
 
 }  // namespace
@@ -52,9 +60,9 @@ StoredRow read_row(Statement::Use& use) {
     row.id = read_id(use, 1);
     stored.lane = use.integer(2);
     row.sort_key = use.integer(3);
-    row.state = enumerator<TaskState>(use.small(4));
-    row.reason = enumerator<Reason>(use.small(5));
-    row.reason_before = enumerator<Reason>(use.small(6));
+    row.state = known_enumerator(use.small(4), TaskState::cancelled, &stored.is_readable);
+    row.reason = known_enumerator(use.small(5), Reason::killed, &stored.is_readable);
+    row.reason_before = known_enumerator(use.small(6), Reason::killed, &stored.is_readable);
     row.due = use.optional<Instant>(7, instant);
     row.expires = use.optional<Instant>(8, instant);
     row.deadline = use.optional<WallInstant>(9, wall_instant);
@@ -62,7 +70,7 @@ StoredRow read_row(Statement::Use& use) {
     row.claimed_no = use.small(11);
     row.last_no = use.small(12);
     row.crash_count = use.small(13);
-    row.ending = enumerator<Ending>(use.small(14));
+    row.ending = known_enumerator(use.small(14), Ending::kill, &stored.is_readable);
     const int flags = use.small(15);
     row.pause_requested = (flags & flag_pause_requested) != 0;
     row.has_undo = (flags & flag_has_undo) != 0;
@@ -81,7 +89,8 @@ StoredRow read_row(Statement::Use& use) {
     row.trace_id = read_array<16>(use, 27);
     row.created = instant(use.integer(28));
     row.key = use.text(29);
-    row.error = use.payload(30);
+    row.error = use.payload(30, &stored.is_readable);
+    row.format_min = use.small(31);
     return stored;
 }
 
@@ -110,6 +119,7 @@ void bind_changing(Statement::Use& use, const TaskRow& row, LaneId lane) {
         .bind(static_cast<std::int64_t>(row.reopened))
         .bind_optional(row.deadline_length)
         .bind(Payload{row.error})
+        .bind(static_cast<std::int64_t>(row.format_min))
         .bind(row.ref);
 }
 

@@ -46,19 +46,24 @@ std::optional<IdRange> range_of_prefix(std::string_view prefix) {
 
 // ---- one task ----------------------------------------------------------------------------------------------------
 
-TaskRow SqliteQueries::read_whole_row(Statement::Use& use) {
-    TaskRow row = read_row(use).row;
+TaskRow SqliteQueries::read_whole_row(Statement::Use& use, bool* is_readable) {
+    StoredRow stored = read_row(use);
+    if (!stored.is_readable) *is_readable = false;
+    TaskRow row = std::move(stored.row);
     const int c = task_columns;
     row.lane = {use.text(c), use.text(c + 1), use.text(c + 2), use.small(c + 3), use.text(c + 4)};
     // The row of a running task is not written at every entry.
     if (!use.is_null(c + lane_columns)) row.last_no = use.small(c + lane_columns);
+    // What is set aside takes a newer version to go on, or a person.
+    if (use.small(c + lane_columns + 1) == static_cast<int>(Line::aside))
+        row.format_min = std::max(row.format_min, journal_format_max + 1);
     return row;
 }
 
 #define PAWL_WHOLE_ROW                                 \
     "select " PAWL_TASK_COLUMNS ", " PAWL_LANE_COLUMNS \
-    ", case when task.state = 1 then (select max(no) from journal where task = task.id) end"
-constexpr int whole_columns = task_columns + lane_columns + 1;
+    ", case when task.state = 1 then (select max(no) from journal where task = task.id) end, task.line"
+constexpr int whole_columns = task_columns + lane_columns + 2;
 
 SqliteQueries::SqliteQueries(Connection& connection)
     : connection_(connection),
@@ -79,14 +84,16 @@ void SqliteQueries::finalize() {
     for (Statement* statement : {&find_, &get_, &result_, &journal_, &feed_}) statement->finalize();
 }
 
-std::string SqliteQueries::entry_result(TaskRef task, int no) {
+std::string SqliteQueries::entry_result(TaskRef task, int no, bool* is_readable) {
     auto use = result_.use();
-    return use.bind(task).bind(static_cast<std::int64_t>(no)).next() ? use.payload(0) : std::string();
+    if (!use.bind(task).bind(static_cast<std::int64_t>(no)).next()) return {};
+    return use.payload(0, is_readable);
 }
 
-void SqliteQueries::add_payloads(TaskRow& row, Statement::Use& use, int input_column) {
-    row.input = use.is_null(input_column) ? entry_result(row.ref, 1) : use.payload(input_column);
-    if (row.state == TaskState::completed) row.output = entry_result(row.ref, row.last_no);
+void SqliteQueries::add_payloads(TaskRow& row, Statement::Use& use, int input_column, bool* is_readable) {
+    row.input =
+        use.is_null(input_column) ? entry_result(row.ref, 1, is_readable) : use.payload(input_column, is_readable);
+    if (row.state == TaskState::completed) row.output = entry_result(row.ref, row.last_no, is_readable);
 }
 
 Result<TaskRow> SqliteQueries::get(TaskRef ref) {
@@ -96,8 +103,14 @@ Result<TaskRow> SqliteQueries::get(TaskRef ref) {
         if (connection_.failure()) return *connection_.failure();
         return Error{Errc::not_found, "no such task in this store"};
     }
-    TaskRow row = read_whole_row(use);
-    add_payloads(row, use, whole_columns);
+    bool is_readable = true;
+    TaskRow row = read_whole_row(use, &is_readable);
+    add_payloads(row, use, whole_columns, &is_readable);
+    if (!is_readable && !connection_.failure()) {
+        return Error{Errc::store_newer, to_string(row.id) +
+                                            ": a part of it is in a form that this version cannot read: a newer Pawl "
+                                            "wrote it, or it is damaged (`pawl doctor` says more); use a newer Pawl"};
+    }
     return answer(connection_, std::move(row));
 }
 
@@ -169,7 +182,8 @@ Result<std::vector<TaskRow>> SqliteQueries::list(const ListFilter& filter) {
     auto use = statement.use();
     bind_time_ordered(use, texts);
     std::vector<TaskRow> rows;
-    while (use.next()) rows.push_back(read_whole_row(use));
+    bool is_readable = true;  // what cannot be read is shown as far as it can
+    while (use.next()) rows.push_back(read_whole_row(use, &is_readable));
     return answer(connection_, std::move(rows));
 }
 

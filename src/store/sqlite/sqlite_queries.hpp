@@ -46,9 +46,9 @@ public:
     Result<std::vector<std::string>> check();
 
 private:
-    core::TaskRow read_whole_row(Statement::Use& use);
-    void add_payloads(core::TaskRow& row, Statement::Use& use, int input_column);
-    std::string entry_result(core::TaskRef task, int no);
+    core::TaskRow read_whole_row(Statement::Use& use, bool* is_readable);
+    void add_payloads(core::TaskRow& row, Statement::Use& use, int input_column, bool* is_readable);
+    std::string entry_result(core::TaskRef task, int no, bool* is_readable);
 
     Connection& connection_;
     // What waiting clients and followers ask all the time is prepared once; the rest at each use.

@@ -9,6 +9,16 @@ namespace pawl::store {
 
 using namespace core;
 
+// The kinds that show progress (core/journal.hpp), as SQL.
+#define PAWL_PROGRESS_KINDS "(41, 43, 44, 47, 51)"
+static_assert([] {
+    for (int kind = 0; kind < 256; ++kind) {
+        const bool is_listed = kind == 41 || kind == 43 || kind == 44 || kind == 47 || kind == 51;
+        if (shows_progress(static_cast<EntryKind>(kind)) != is_listed) return false;
+    }
+    return true;
+}());
+
 Statement& SqliteTables::statement(const char* sql) {
     for (const auto& [text, known] : by_text_) {
         if (text == sql) return *known;
@@ -28,17 +38,6 @@ void SqliteTables::fail_corrupt(const std::string& what) {
     connection_.fail(
         {Errc::store_corrupt,
          connection_.path() + ": " + what + "; keep the file as it is and restore a backup (`pawl doctor` says more)"});
-}
-
-// Damage that SQLite cannot see must not become a state that no code knows.
-StoredRow SqliteTables::checked_row(Statement::Use& use) {
-    StoredRow stored = read_row(use);
-    const TaskRow& row = stored.row;
-    if (row.state > TaskState::cancelled || row.reason > Reason::killed || row.reason_before > Reason::killed ||
-        row.ending > Ending::kill) {
-        fail_corrupt(to_string(row.id) + " has a state that is not known");
-    }
-    return stored;
 }
 
 // ---- meta --------------------------------------------------------------------------------------------------------
@@ -81,14 +80,16 @@ Marks SqliteTables::newest_marks() {
 std::optional<StoredRow> SqliteTables::task(TaskRef ref, bool with_input) {
     auto use = statement("select " PAWL_TASK_COLUMNS ", task.input from task where id = ?1").use();
     if (!use.bind(ref).next()) return std::nullopt;
-    StoredRow stored = checked_row(use);
-    if (with_input) stored.row.input = use.is_null(task_columns) ? long_input(ref) : use.payload(task_columns);
+    StoredRow stored = read_row(use);
+    if (!with_input) return stored;
+    stored.row.input = use.is_null(task_columns) ? long_input(ref, &stored.is_readable)
+                                                 : use.payload(task_columns, &stored.is_readable);
     return stored;
 }
 
-std::string SqliteTables::long_input(TaskRef task) {
+std::string SqliteTables::long_input(TaskRef task, bool* is_readable) {
     auto use = statement("select result from journal where task = ?1 and no = 1").use();
-    return use.bind(task).next() ? use.payload(0) : std::string();
+    return use.bind(task).next() ? use.payload(0, is_readable) : std::string();
 }
 
 TaskRef SqliteTables::find(const TaskId& id) {
@@ -100,10 +101,10 @@ void SqliteTables::insert(const TaskRow& row, LaneId lane) {
     auto use = statement(
                    "insert into task(line, lane, state, reason, reason_before, due, expires, deadline, fence, "
                    "claimed_no, last_no, crash_count, ending, flags, updated, active, reopened, deadline_length, "
-                   "error, id, public_id, sort_key, generation, priority, queue_timeout, max_attempts, "
+                   "error, format_min, id, public_id, sort_key, generation, priority, queue_timeout, max_attempts, "
                    "definition, root, parent, trace_id, created, k, input) "
                    "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)")
+                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)")
                    .use();
     bind_changing(use, row, lane);
     bind_fixed(use, row);
@@ -115,21 +116,32 @@ void SqliteTables::update(const TaskRow& row, LaneId lane) {
                    "update task set line = ?1, lane = ?2, state = ?3, reason = ?4, reason_before = ?5, due = ?6, "
                    "expires = ?7, deadline = ?8, fence = ?9, claimed_no = ?10, last_no = ?11, crash_count = ?12, "
                    "ending = ?13, flags = ?14, updated = ?15, active = ?16, reopened = ?17, "
-                   "deadline_length = ?18, error = ?19 where id = ?20")
+                   "deadline_length = ?18, error = ?19, format_min = ?20 where id = ?21")
                    .use();
     bind_changing(use, row, lane);
     use.run();
 }
 
+void SqliteTables::set_aside(TaskRef ref) { statement("update task set line = 4 where id = ?1").use().bind(ref).run(); }
+
+void SqliteTables::readmit() {
+    statement("update task set line = " PAWL_LINE_OF_ROW " where line = 4 and format_min <= ?1")
+        .use()
+        .bind(std::int64_t{journal_format_max})
+        .run();
+}
+
 std::vector<StoredRow> SqliteTables::running() {
     std::vector<StoredRow> rows;
     auto use = statement("select " PAWL_TASK_COLUMNS
-                         ", (select max(no) from journal where task = task.id) "
-                         "from task where line = 3 order by task.id")
+                         ", (select max(no) from journal where task = task.id), "
+                         "exists (select 1 from journal where task = task.id and no > task.claimed_no and kind "
+                         "in " PAWL_PROGRESS_KINDS ") from task where line = 3 order by task.id")
                    .use();
     while (use.next()) {
-        rows.push_back(checked_row(use));
+        rows.push_back(read_row(use));
         rows.back().row.last_no = use.small(task_columns);
+        rows.back().row.has_progressed = use.small(task_columns + 1) != 0;
     }
     return rows;
 }
@@ -207,37 +219,47 @@ std::vector<TaskRef> SqliteTables::refs(const char* sql, std::int64_t until, int
 }
 
 std::vector<TaskRef> SqliteTables::due(Instant now, int rows_max) {
-    return refs("select id from task where due is not null and state <> 3 and due <= ?1 order by due, id limit ?2",
-                core::count(now), rows_max);
+    return refs(
+        "select id from task where due is not null and state <> 3 and line is not 4 and due <= ?1 order by due, id "
+        "limit ?2",
+        core::count(now), rows_max);
 }
 
 std::vector<TaskRef> SqliteTables::expired(Instant now, int rows_max) {
-    return refs("select id from task where expires is not null and expires <= ?1 order by expires, id limit ?2",
-                core::count(now), rows_max);
+    return refs(
+        "select id from task where expires is not null and line is not 4 and expires <= ?1 order by expires, id limit "
+        "?2",
+        core::count(now), rows_max);
 }
 
 std::vector<TaskRef> SqliteTables::overdue(WallInstant wall, int rows_max) {
     return refs(
-        "select id from task where deadline is not null and ending = 0 and state < 4 and deadline <= ?1 "
+        "select id from task where deadline is not null and ending = 0 and state < 4 and line is not 4 and deadline <= "
+        "?1 "
         "order by deadline, id limit ?2",
         core::count(wall), rows_max);
 }
 
 std::optional<Instant> SqliteTables::next_due() {
-    auto use = statement("select due from task where due is not null and state <> 3 order by due limit 1").use();
+    auto use =
+        statement("select due from task where due is not null and state <> 3 and line is not 4 order by due limit 1")
+            .use();
     return use.next() ? std::optional(instant(use.integer(0))) : std::nullopt;
 }
 
 std::optional<Instant> SqliteTables::next_expiry() {
-    auto use = statement("select expires from task where expires is not null order by expires limit 1").use();
+    auto use =
+        statement("select expires from task where expires is not null and line is not 4 order by expires limit 1")
+            .use();
     return use.next() ? std::optional(instant(use.integer(0))) : std::nullopt;
 }
 
 std::optional<WallInstant> SqliteTables::next_deadline() {
-    auto use = statement(
-                   "select deadline from task where deadline is not null and ending = 0 and state < 4 "
-                   "order by deadline limit 1")
-                   .use();
+    auto use =
+        statement(
+            "select deadline from task where deadline is not null and ending = 0 and state < 4 and line is not 4 "
+            "order by deadline limit 1")
+            .use();
     return use.next() ? std::optional(wall_instant(use.integer(0))) : std::nullopt;
 }
 

@@ -35,6 +35,8 @@ public:
     core::TaskRef find(const core::TaskId& id) override;
     void insert(const core::TaskRow& row, core::LaneId lane) override;
     void update(const core::TaskRow& row, core::LaneId lane) override;
+    void set_aside(core::TaskRef ref) override;
+    void readmit() override;
     std::vector<core::StoredRow> running() override;
     void append(std::int64_t seq, const core::TaskRow& row, core::Instant at,
                 const core::transition::NewEntry& entry) override;
@@ -59,20 +61,19 @@ public:
     std::optional<core::RequestRow> request(core::TaskRef task, const std::string& id) override;
     void put_request(core::TaskRef task, const std::string& id, const core::RequestRow& row) override;
     void add_blob(const std::string& space, const core::Hash& hash, std::string_view body) override;
-    std::string blob(const std::string& space, const core::Hash& hash) override;
+    std::optional<std::string> blob(const std::string& space, const core::Hash& hash) override;
     void add_tags(core::TaskRef task, const std::vector<std::string>& tags) override;
     std::vector<core::TaskRef> purgeable(const core::PurgeBounds& bounds) override;
     void erase(const core::TaskRow& row) override;
-    void sweep(core::Instant now) override;
+    bool sweep(core::Instant now) override;
     void save_marks(const core::Marks& marks) override;
     void set_epoch(std::int32_t epoch) override;
 
 private:
-    core::StoredRow checked_row(Statement::Use& use);
     /// The statement of that text; texts are literals, told apart by their address.
     Statement& statement(const char* sql);
     std::vector<core::TaskRef> refs(const char* sql, std::int64_t until, int rows_max);
-    std::string long_input(core::TaskRef task);
+    std::string long_input(core::TaskRef task, bool* is_readable);
     void release_blob(const std::string& space, const core::Hash& hash);
     void sweep_leftovers();
 

@@ -11,6 +11,7 @@ namespace {
 
 // What one sweep clears away at most: a fraction of a second's work.
 constexpr std::int64_t swept_entries = 4'096;
+constexpr std::int64_t swept_requests = 1'000;
 
 }  // namespace
 
@@ -107,22 +108,26 @@ void SqliteTables::set_key_expiry(const KeyName& name, TaskRef task, std::option
 // ---- requests ----------------------------------------------------------------------------------------------------
 
 std::optional<RequestRow> SqliteTables::request(TaskRef task, const std::string& id) {
-    auto use = statement("select verb, state, reason, changed, expires from request where task = ?1 and id = ?2").use();
+    auto use =
+        statement("select verb, state, reason, changed, expires, arguments from request where task = ?1 and id = ?2")
+            .use();
     if (!use.bind(task).bind(std::string_view(id)).next()) return std::nullopt;
     return RequestRow{
         static_cast<Operate::Verb>(use.small(0)),
+        read_hash(use, 5),
         {task, static_cast<TaskState>(use.small(1)), static_cast<Reason>(use.small(2)), use.small(3) != 0},
         instant(use.integer(4))};
 }
 
 void SqliteTables::put_request(TaskRef task, const std::string& id, const RequestRow& row) {
     statement(
-        "insert or replace into request(task, id, verb, state, reason, changed, expires) "
-        "values(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        "insert or replace into request(task, id, verb, arguments, state, reason, changed, expires) "
+        "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
         .use()
         .bind(task)
         .bind(std::string_view(id))
         .bind(static_cast<std::int64_t>(row.verb))
+        .bind(Bytes(row.arguments))
         .bind(static_cast<std::int64_t>(row.answer.state))
         .bind(static_cast<std::int64_t>(row.answer.reason))
         .bind(std::int64_t{row.answer.changed})
@@ -143,9 +148,12 @@ void SqliteTables::add_blob(const std::string& space, const Hash& hash, std::str
         .run();
 }
 
-std::string SqliteTables::blob(const std::string& space, const Hash& hash) {
+std::optional<std::string> SqliteTables::blob(const std::string& space, const Hash& hash) {
     auto use = statement("select body from blob where namespace = ?1 and hash = ?2").use();
-    return use.bind(std::string_view(space)).bind(Bytes(hash)).next() ? use.payload(0) : std::string();
+    if (!use.bind(std::string_view(space)).bind(Bytes(hash)).next()) return std::nullopt;
+    bool is_readable = true;
+    std::string body = use.payload(0, &is_readable);
+    return is_readable ? std::optional(std::move(body)) : std::nullopt;
 }
 
 void SqliteTables::release_blob(const std::string& space, const Hash& hash) {
@@ -176,7 +184,8 @@ void SqliteTables::add_tags(TaskRef task, const std::vector<std::string>& tags) 
 std::vector<TaskRef> SqliteTables::purgeable(const PurgeBounds& bounds) {
     std::vector<TaskRef> found;
     auto use = statement(
-                   "select id from task as t where state >= 4 and updated <= ?1 and (k is null or updated <= ?2) "
+                   "select id from task as t where state >= 4 and line is not 4 and updated <= ?1 and (k is null or "
+                   "updated <= ?2) "
                    "and not exists (select 1 from task as p where p.id = t.parent and p.state < 4) "
                    "and not exists (select 1 from task as c where c.parent = t.id and c.state < 4) "
                    "order by updated, id limit ?3")
@@ -190,7 +199,11 @@ std::vector<TaskRef> SqliteTables::purgeable(const PurgeBounds& bounds) {
 
 void SqliteTables::erase(const TaskRow& row) {
     // The journal may be long: it is cleared away in pieces by later sweeps.
-    statement("insert into leftover(task) values(?1)").use().bind(row.ref).run();
+    statement("insert into leftover(task, namespace) values(?1, ?2)")
+        .use()
+        .bind(row.ref)
+        .bind(std::string_view(row.lane.space))
+        .run();
     statement("delete from task where id = ?1").use().bind(row.ref).run();
     statement("delete from tag where task = ?1").use().bind(row.ref).run();
     statement("delete from request where task = ?1").use().bind(row.ref).run();
@@ -207,18 +220,15 @@ void SqliteTables::erase(const TaskRow& row) {
     has_erased_ = true;
 }
 
-void SqliteTables::sweep(Instant now) {
+bool SqliteTables::sweep(Instant now) {
     sweep_leftovers();
-    statement(
-        "delete from key where (namespace, type, k) in "
-        "(select namespace, type, k from key where expires is not null and expires <= ?1 limit 1000)")
+    statement("delete from request where (task, id) in (select task, id from request where expires <= ?1 limit ?2)")
         .use()
         .bind(core::count(now))
+        .bind(swept_requests)
         .run();
-    statement("delete from request where (task, id) in (select task, id from request where expires <= ?1 limit 1000)")
-        .use()
-        .bind(core::count(now))
-        .run();
+    if (sqlite3_changes64(connection_.handle()) >= swept_requests) return true;
+    return statement("select 1 from leftover limit 1").use().next();
 }
 
 void SqliteTables::sweep_leftovers() {

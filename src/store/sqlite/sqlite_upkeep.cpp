@@ -36,12 +36,17 @@ constexpr Invariant invariants[] = {
     {"it runs without a valid claim",
      "select public_id from task where state = 1 and (fence = 0 or (fence >> 32) > (select epoch from meta))"},
     {"its place in the queue does not fit its state",
-     "select public_id from task where line is not case when state = 1 then 3 "
-     "when state = 0 and due is null and ending = 0 and (flags & 1) = 0 then case when flags & 4 then 2 else 1 end "
-     "end"},
+     "select public_id from task where line is not 4 and line is not " PAWL_LINE_OF_ROW},
     {"its lane does not exist",
      "select public_id from task where not exists (select 1 from lane where id = task.lane)"},
-    {"it has a state that is not known", "select public_id from task where state not between 0 and 6"},
+    {"it has a state that is not known",
+     "select public_id from task where state not between 0 and 6 or reason not between 0 and 21 or "
+     "reason_before not between 0 and 21 or ending not between 0 and 4"},
+    {"a part of it has a codec that this version cannot read",
+     "select public_id from task where hex(substr(error, 1, 1)) not in ('', '00') or "
+     "hex(substr(input, 1, 1)) not in ('', '00') or exists (select 1 from journal where task = task.id and no = 1 and "
+     "hex(substr(result, 1, 1)) not in ('', '00'))"},
+    {"it is set aside; this version cannot work on it", "select public_id from task where line = 4"},
 };
 constexpr Invariant file_invariants[] = {
     {"a blob's count of references is wrong",

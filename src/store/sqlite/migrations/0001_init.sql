@@ -39,7 +39,7 @@ create table queue(
 create table task(
     id integer primary key,
     public_id blob not null,          -- 16 bytes
-    line int,                         -- 1 ready, 2 ready but a poison suspect, 3 running, null neither
+    line int,                         -- 1 ready, 2 ready but a poison suspect, 3 running, 4 set aside, null none of it
     lane int not null,
     sort_key int not null,
     state int not null,
@@ -69,6 +69,7 @@ create table task(
     created int not null,
     k text,                           -- idempotency key
     error blob,
+    format_min int not null,          -- what a worker must read to go on; an older one leaves it alone
     input blob                        -- up to 1 KiB; a longer one is the result of the submitted entry, so that
                                       -- a transition does not write it again
     -- the output is the result of the completed entry
@@ -104,18 +105,19 @@ create table key(
     k text not null,
     task int not null,
     fingerprint blob not null,
-    expires int,                      -- set when the task is final
+    expires int,                      -- set when the task is final; the row stays as long as its task
     primary key(namespace, type, k)
 ) strict, without rowid;
-create index key_expires on key(expires) where expires is not null;
 
 create table request(
     task int not null,
     id text not null,
     verb int not null,
+    arguments blob not null,          -- SHA-256: the same id with other arguments is another request
     state int not null,               -- the first answer
     reason int not null,
     changed int not null,
+    answer blob,                      -- what the verb answers besides, as JSON; null: nothing
     expires int not null,
     primary key(task, id)
 ) strict, without rowid;
@@ -137,4 +139,7 @@ create table tag(
 create index tag_task on tag(task);
 
 -- Tasks that were purged while part of their journal still waits to be cleared away.
-create table leftover(task integer primary key) strict;
+create table leftover(
+    task integer primary key,
+    namespace text not null           -- its blobs are found by it
+) strict;
