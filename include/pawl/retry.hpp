@@ -51,19 +51,31 @@ public:
     constexpr int attempts() const { return attempts_.value_or(5); }
     /// False while `attempts` was not called: then the task's own default counts.
     constexpr bool attempts_given() const { return attempts_.has_value(); }
-    constexpr Duration delay() const { return delay_; }
-    constexpr double factor() const { return factor_; }
-    constexpr Duration max_delay() const { return max_delay_; }
-    constexpr double jitter() const { return jitter_; }
-    constexpr Exhausted on_exhausted() const { return on_exhausted_; }
+    constexpr Duration delay() const { return delay_.value_or(Duration{1'000}); }
+    constexpr double factor() const { return factor_.value_or(2.0); }
+    constexpr Duration max_delay() const { return max_delay_.value_or(Duration{60'000}); }
+    constexpr double jitter() const { return jitter_.value_or(0.2); }
+    constexpr Exhausted on_exhausted() const { return on_exhausted_.value_or(Exhausted::fail); }
+
+    /// This policy, with what was not set in it taken from `other`: a step's over its type's.
+    constexpr Retry over(const Retry& other) const {
+        Retry both = *this;
+        if (!both.attempts_) both.attempts_ = other.attempts_;
+        if (!both.delay_) both.delay_ = other.delay_;
+        if (!both.factor_) both.factor_ = other.factor_;
+        if (!both.max_delay_) both.max_delay_ = other.max_delay_;
+        if (!both.jitter_) both.jitter_ = other.jitter_;
+        if (!both.on_exhausted_) both.on_exhausted_ = other.on_exhausted_;
+        return both;
+    }
 
 private:
     std::optional<int> attempts_;
-    Duration delay_{1'000};
-    double factor_ = 2.0;
-    Duration max_delay_{60'000};
-    double jitter_ = 0.2;
-    Exhausted on_exhausted_ = Exhausted::fail;
+    std::optional<Duration> delay_;
+    std::optional<double> factor_;
+    std::optional<Duration> max_delay_;
+    std::optional<double> jitter_;
+    std::optional<Exhausted> on_exhausted_;
 };
 
 /// Whether repeating a failed attempt can help.

@@ -188,6 +188,19 @@ decltype(auto) call(const Attempt& attempt, F& f, A&... args) {
     else return std::invoke(f, args...);
 }
 
+/// The function has returned, but JSON cannot hold what it returned.
+class NotStorable : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+/// Apart from the function's own errors: whatever it did is done.
+template <class T>
+std::string stored_json(const T& value) {
+    try {
+        return to_json<T>(value);
+    } catch (const JsonError& e) { throw NotStorable(e.what()); }
+}
+
 /// Throws the StepError that the error's family asks for.
 [[noreturn]] void throw_step_error(const Error& error);
 
@@ -197,9 +210,9 @@ std::string encode_result(Raw&& raw) {
     if constexpr (is_result<T>::value) {
         if (!raw) throw_step_error(raw.error());
         if constexpr (std::is_void_v<typename T::value_type>) return "null";
-        else return to_json(*raw);
+        else return stored_json<typename T::value_type>(*raw);
     } else {
-        return to_json<typename stored<T>::type>(std::forward<Raw>(raw));
+        return stored_json<typename stored<T>::type>(std::forward<Raw>(raw));
     }
 }
 
@@ -217,6 +230,8 @@ struct StepOptions {
     bool intent_by_step = false;
     /// Called in the pool before an attempt that a crash cut is judged; gets what begin_effect() recorded.
     std::shared_ptr<const std::function<void(const std::string&)>> recover;
+    /// JSON of the result when a person says that it happened and gives none; empty = there is no such.
+    std::string result_if_told{};
 };
 
 /// For steps with `intent_by_step`: records the intent and waits until it is flushed. False: do not start.
@@ -261,6 +276,8 @@ public:
     virtual std::string run(const Attempt&) { return "null"; }
     virtual void start_async(const Attempt&, AsyncRun&) {}
     virtual std::string take_async() { return "null"; }
+    /// Throws JsonError when `json` cannot be its result.
+    virtual void check_result(const std::string&) const {}
 
     OpKind kind;
     std::string name, path;
@@ -329,6 +346,9 @@ public:
         if constexpr (!std::is_void_v<R>) return this->template decoded<R>();
     }
 
+    void check_result(const std::string& json) const override {
+        if constexpr (!std::is_void_v<R>) (void)from_json<R>(json);
+    }
     detail::HowToRun how() const override {
         if constexpr (detail::is_async<Raw>::value) return detail::HowToRun::async;
         else return options.on_loop ? detail::HowToRun::loop : detail::HowToRun::pool;

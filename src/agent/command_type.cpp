@@ -27,7 +27,8 @@ Command read_command(const std::string& json) {
     const JsonIn in = doc.root();
     for (const std::string& key : in.keys())
         if (std::ranges::find(fields, key) == fields.end())
-            throw JsonError("/" + core::shown(key) + ": unknown field; known are argv, stdin, timeout, effect, env, cwd");
+            throw JsonError("/" + core::shown(key) +
+                            ": unknown field; known are argv, stdin, timeout, effect, env, cwd");
     Command command;
     ToolDefinition& tool = command.tool;
     tool.name = "command";
@@ -60,6 +61,7 @@ Workflow<std::string> command_workflow(Context& ctx, std::string input) {
     options.effect = effect_of(command.tool);
     options.intent_by_step = command.tool.effect != "read";
     options.recover = std::make_shared<const std::function<void(const std::string&)>>(end_recorded_process);
+    options.result_if_told = to_json(CommandOutput{0, "", ""});
     const CommandOutput output = co_await ctx.step("command", run, command).with(options);
     if (output.exit_code != 0)
         throw final_error("the command exited with " + std::to_string(output.exit_code) + ": " + output.stderr_text);
@@ -70,10 +72,11 @@ Workflow<std::string> command_workflow(Context& ctx, std::string input) {
 
 void add_command_type(runtime::Registry& registry) {
     detail::RegisteredType& type = registry.add("command");
-    type.input_schema = R"({"type":"object","required":["argv"],"properties":{"argv":{"type":"array","items":)"
-                        R"({"type":"string"},"minItems":1},"stdin":{"type":"string"},"timeout":{"type":"string"},)"
-                        R"("effect":{"enum":["read","idempotent","once"]},"env":{"type":"object"},"cwd":{"type":"string"}},)"
-                        R"("additionalProperties":false})";
+    type.input_schema =
+        R"({"type":"object","required":["argv"],"properties":{"argv":{"type":"array","items":)"
+        R"({"type":"string"},"minItems":1},"stdin":{"type":"string"},"timeout":{"type":"string"},)"
+        R"("effect":{"enum":["read","idempotent","once"]},"env":{"type":"object"},"cwd":{"type":"string"}},)"
+        R"("additionalProperties":false})";
     type.run = command_workflow;
 }
 

@@ -105,6 +105,7 @@ detail::StepOptions options_of(const ReadyCall& call) {
         options.intent_by_step = options.effect != Effect::read;
         options.recover = std::make_shared<const std::function<void(const std::string&)>>(end_recorded_process);
     }
+    options.result_if_told = to_json(ToolResult{"it happened, says a person; its output is not known", false});
     const bool has_check = function ? function->check != nullptr : !tool.check.empty();
     options.on_unknown = OnUnknown{policy_of(tool, has_check)};
     if (options.on_unknown.policy != OnUnknown::Policy::verify) return options;

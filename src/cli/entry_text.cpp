@@ -14,9 +14,13 @@ std::string entry_text(const Answer& entry) {
         if (entry.has(name)) line += "  " + std::string(name) + " " + terminal_text(entry.text(name));
     }
     if (entry.has("due_at")) line += "  due " + entry.text("due_at");
+    for (const char* name : {"by", "request", "note"}) {
+        if (entry.has(name)) line += "  " + std::string(name) + " " + terminal_text(entry.text(name));
+    }
     if (entry.has("error")) {
+        // A cancel's message says once more who asked for it.
         const std::string message = entry.object("error").text("message");
-        line += "  " + cut_to_width(terminal_text(message.empty() ? entry.text("error") : message), value_columns);
+        if (!message.empty() && !entry.has("by")) line += "  " + cut_to_width(terminal_text(message), value_columns);
     }
     if (entry.has("result")) line += "  " + cut_to_width(terminal_text(entry.text("result")), value_columns);
     return line + "\n";

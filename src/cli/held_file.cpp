@@ -27,10 +27,10 @@ int number_from(const char* variable) {
 // The lock is asked for again and again: its holder may be a verb that is done in a moment.
 Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const core::Clock& clock,
                                                 const std::string& program, core::Micros lock_wait,
-                                                std::int32_t living_epoch) {
+                                                store::SqliteOpening& last) {
     store::SqliteOptions options;
     options.program = program;
-    options.living_epoch = living_epoch;
+    options.last = &last;
     for (core::Micros waited{0};; waited += 50ms) {
         auto store = store::open_sqlite(file, clock, options);
         // For the demonstration and the crash tests: die at an exact entry of the first task's journal.
@@ -49,11 +49,9 @@ Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const 
     static const runtime::MachineClock clock;
     auto first_wait = std::make_shared<core::Micros>(options.lock_wait);
     runtime::HolderParts parts;
-    auto epoch = std::make_shared<std::int32_t>(0);
-    parts.open_store = [file, program = options.program, first_wait, epoch] {
-        auto store = open_store(file, clock, program, std::exchange(*first_wait, core::Micros{0}), *epoch);
-        if (store) *epoch = (*store)->epoch();
-        return store;
+    auto last = std::make_shared<store::SqliteOpening>();
+    parts.open_store = [file, program = options.program, first_wait, last] {
+        return open_store(file, clock, program, std::exchange(*first_wait, core::Micros{0}), *last);
     };
     parts.open_reader = [file] { return store::open_sqlite_reader(file); };
     parts.make_net = [](boost::asio::io_context& io) -> std::unique_ptr<core::Net> {

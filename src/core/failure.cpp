@@ -48,6 +48,19 @@ bool read_member(const json::object& object, std::string_view name, std::string&
     return true;
 }
 
+void append_asked(std::string& out, const Asked& asked) {
+    const auto member = [&out](std::string_view name, const std::string& value) {
+        if (value.empty()) return;
+        if (out.back() != '{') out += ',';
+        append_json_string(out, name);
+        out += ':';
+        append_json_string(out, storable(value));
+    };
+    member("by", asked.by);
+    member("request", asked.request);
+    member("note", asked.note);
+}
+
 }  // namespace
 
 std::string encode_failure(const Failure& failure) {
@@ -57,8 +70,36 @@ std::string encode_failure(const Failure& failure) {
     append_json_string(out, to_string(failure.code));
     out += ",\"message\":";
     append_json_string(out, storable(failure.message));
+    if (failure.happened) out += ",\"happened\":true";
+    append_asked(out, failure.asked);
     out += '}';
     return out;
+}
+
+std::string encode_asked(const Asked& asked) {
+    std::string out = "{";
+    append_asked(out, asked);
+    out += '}';
+    return out;
+}
+
+Asked decode_asked(std::string_view text) {
+    Asked asked;
+    boost::system::error_code failed;
+    const json::value parsed = json::parse(text, failed);
+    if (failed || !parsed.is_object()) return asked;
+    read_member(parsed.get_object(), "by", asked.by);
+    read_member(parsed.get_object(), "request", asked.request);
+    read_member(parsed.get_object(), "note", asked.note);
+    return asked;
+}
+
+std::string text_of(const Asked& asked) {
+    std::string text;
+    if (!asked.by.empty()) text = "by " + asked.by;
+    if (!asked.request.empty()) text += (text.empty() ? "(request " : " (request ") + asked.request + ")";
+    if (!asked.note.empty()) text += (text.empty() ? "" : ": ") + asked.note;
+    return text;
 }
 
 Failure decode_failure(std::string_view text) {
@@ -76,7 +117,9 @@ Failure decode_failure(std::string_view text) {
     }
     const auto known = class_from_name(cls);
     if (!known) return foreign;
-    return {*known, errc_from_string(code), std::move(message)};
+    const json::value* happened = object.if_contains("happened");
+    return {*known, errc_from_string(code), std::move(message),
+            happened != nullptr && happened->is_bool() && happened->get_bool(), decode_asked(text)};
 }
 
 }  // namespace pawl::core

@@ -33,10 +33,10 @@ enum class EntryKind : std::uint8_t {
     resumed = 8,      ///< number: the Reason that was
     completed = 9,    ///< result: the output
     failed = 10,      ///< number: Reason; error; path: the step whose failure was not caught, if any
-    cancelled = 11,   ///< number: Reason
+    cancelled = 11,   ///< number: Reason; error: who asked for it
     reopened = 12,    ///< by retry. number: entries from this no on are void, recorded results excepted;
                       ///< path: the step whose failure is voided
-    ending = 13,      ///< cancel, kill or deadline reached a running task; number: Ending
+    ending = 13,      ///< cancel, kill or deadline reached a running task; number: Ending; error: who asked for it
     pause_requested = 14,
     // Steps. `path` is the step's identity: scope path, name and occurrence.
     step_started = 40,  ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
@@ -46,7 +46,9 @@ enum class EntryKind : std::uint8_t {
     step_completed = 43,       ///< observed. number: attempt; result
     step_failed = 44,          ///< observed. number: attempts; error
     step_unknown = 45,         ///< a `once` step ended without a known answer; number: attempt; error
-    step_resolved = 46,        ///< it did not happen: attempts go on; number: attempt; error: who said so
+    step_resolved = 46,        ///< what is known of an unknown outcome. result: it happened, and this is its result,
+                               ///< if it fits the code (else step_unknown follows); no result: it did not happen,
+                               ///< attempts go on. number: attempt; error: who said so
     step_cancelled = 47,       ///< observed. A sibling failed first
     // Waits.
     timer_set = 50,    ///< due
@@ -70,16 +72,36 @@ constexpr bool is_operation(EntryKind k) { return static_cast<std::uint8_t>(k) >
 /// The kind's name in the feed, the timeline and JSON.
 std::string_view to_string(EntryKind kind);
 
+/// Who asked for something, and why: a person, or the engine itself (then `by` is empty).
+struct Asked {
+    std::string by;       ///< user@host
+    std::string request;  ///< the request id, if one was given
+    std::string note;
+
+    friend bool operator==(const Asked&, const Asked&) = default;
+};
+
+/// For people: "by ann@host (request r1): the disk is full"; what is empty is left out.
+std::string text_of(const Asked& asked);
+/// As it stands in the `error` column of entries that record no failure: {"by","request","note"}, without empty ones.
+std::string encode_asked(const Asked& asked);
+/// Of any `error` column: what nobody wrote stays empty.
+Asked decode_asked(std::string_view text);
+
 /// A recorded failure.
 struct Failure {
     ErrorClass cls = ErrorClass::retryable;
     Errc code = Errc::step_failed;
     std::string message;  ///< at most 16 KiB; longer texts are cut with a mark
+    /// The effect of a `once` step happened, only its result could not be stored: it is never repeated.
+    bool happened = false;
+    Asked asked{};  ///< who brought it about, if a person did
 
     friend bool operator==(const Failure&, const Failure&) = default;
 };
 
-/// Failure as it stands in the `error` column: {"class","code","message"}.
+/// Failure as it stands in the `error` column: {"class","code","message"}; with "happened":true, "by", "request" and
+/// "note" where they apply.
 std::string encode_failure(const Failure& failure);
 /// Requires text that encode_failure wrote; text of another origin becomes the message of a final failure.
 Failure decode_failure(std::string_view text);

@@ -116,7 +116,8 @@ public:
     /// first minute (poison, spec section 5).
     virtual bool unclean() const = 0;
 
-    /// True when a checkpoint or other upkeep would do good now; call upkeep() when there is nothing better to do.
+    /// True when a checkpoint or other upkeep would do good now; call upkeep() when there is nothing better to do. Its
+    /// error concerns nothing but the upkeep: the store works on.
     virtual bool wants_upkeep() const { return false; }
     virtual Result<void> upkeep() { return {}; }
 

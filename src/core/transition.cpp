@@ -48,15 +48,8 @@ void park(const Stage& stage, TaskRow& row, const Park& command) {
     row.crash_count = 0;
     row.suspect = false;
     if (row.pause_requested) {
-        move(stage, row, TaskState::paused, Reason::by_operator);
         row.pause_requested = false;
-        row.reason_before = command.reason;
-        row.due = due;
-        row.error = paused_text("by request of an operator");
-        append(stage, row,
-               {.kind = EntryKind::paused, .number = number_of(row.reason), .due = due, .error = row.error});
-        stage.sink.notice(Notice::What::stopped, row);
-        return;
+        return stop_for_operator(stage, row, command.reason, due);
     }
     const bool is_retry = command.reason == Reason::retry;
     move(stage, row, is_retry ? TaskState::pending : TaskState::waiting, command.reason);
@@ -67,6 +60,7 @@ void park(const Stage& stage, TaskRow& row, const Park& command) {
 void complete(const Stage& stage, TaskRow& row, const Complete& command) {
     append(stage, row, {.kind = EntryKind::completed, .result = command.output});
     row.output = command.output;
+    row.error.clear();
     make_final(stage, row, TaskState::completed, Reason::none);
 }
 
@@ -81,7 +75,10 @@ void fail_by_code(const Stage& stage, TaskRow& row, const Fail& command) {
 
 void pause(const Stage& stage, TaskRow& row, const Pause& command) {
     // The request was taken back by a resume before the worker had settled: the task simply goes on.
-    if (command.reason == Reason::by_operator && !row.pause_requested) return hand_back(stage, row);
+    if (command.reason == Reason::by_operator) {
+        if (!row.pause_requested) return hand_back(stage, row);
+        return stop_for_operator(stage, row, Reason::queued, {});
+    }
     stop_for_a_person(stage, row, command.reason, command.text);
 }
 
@@ -240,7 +237,8 @@ void expire(const Stage& stage, TaskRow& row) {
 
 void reach_deadline(const Stage& stage, TaskRow& row) {
     PAWL_ASSERT(has_open_deadline(row));
-    if (row.state == TaskState::running) return request_end(stage, row, Ending::deadline, "its deadline has passed");
+    if (row.state == TaskState::running)
+        return request_end(stage, row, Ending::deadline, {{}, {}, "its deadline has passed"});
     fail(stage, row, Reason::deadline, "its deadline passed before it was done");
 }
 

@@ -38,12 +38,9 @@ std::string state_of(const TaskRow& row) {
     return text;
 }
 
-// Who asked, under which request, and why: what the journal keeps of an operator.
-std::string note_of(const Operate& command) {
-    std::string note = "by " + (command.who.empty() ? std::string("an operator") : command.who);
-    if (!command.request_id.empty()) note += " (request " + command.request_id + ")";
-    if (!command.reason.empty()) note += ": " + command.reason;
-    return note;
+// What the journal keeps of an operator.
+Asked asked_by(const Operate& command) {
+    return {command.who.empty() ? "an operator" : command.who, command.request_id, command.reason};
 }
 
 Operated answer_of(const TaskRow& row, bool changed) { return {row.ref, row.state, row.reason, changed}; }
@@ -56,11 +53,12 @@ Result<Operated> end(const Stage& stage, TaskRow& row, const Operate& command) {
         return answer_of(row, false);
     }
     if (row.state == TaskState::running) {
-        request_end(stage, row, cause, note_of(command));
+        request_end(stage, row, cause, asked_by(command));
         return answer_of(row, true);
     }
     row.ending = cause;
-    finish_ending(stage, row, note_of(command));
+    row.error = encode_asked(asked_by(command));
+    finish_ending(stage, row, {});
     return answer_of(row, true);
 }
 
@@ -70,21 +68,16 @@ Result<Operated> pause(const Stage& stage, TaskRow& row, const Operate& command)
         return refusal(Errc::refused, row, command, "it is being ended (" + std::string(to_string(row.ending)) + ")");
     }
     if (row.state == TaskState::paused || row.pause_requested) return answer_of(row, false);
-    const std::string note = note_of(command);
+    const Asked asked = asked_by(command);
+    row.error = pause_error(asked);
     if (row.state == TaskState::running) {
         stamp(stage, row);
         row.pause_requested = true;
-        append(stage, row, {.kind = EntryKind::pause_requested, .error = note});
+        append(stage, row, {.kind = EntryKind::pause_requested, .error = encode_asked(asked)});
         stage.sink.notice(Notice::What::pause_requested, row);
         return answer_of(row, true);
     }
-    const Reason before = row.reason;
-    move(stage, row, TaskState::paused, Reason::by_operator);
-    row.reason_before = before;
-    row.error = paused_text(note);
-    append(stage, row,
-           {.kind = EntryKind::paused, .number = number_of(row.reason), .due = row.due, .error = row.error});
-    stage.sink.notice(Notice::What::stopped, row);
+    stop_for_operator(stage, row, row.reason, row.due);
     return answer_of(row, true);
 }
 
@@ -108,8 +101,11 @@ Result<Operated> resume(const Stage& stage, TaskRow& row, const Operate& command
     if (row.pause_requested) {
         stamp(stage, row);
         row.pause_requested = false;
+        if (row.ending == Ending::none) row.error.clear();  // else it says who ends the task
         append(stage, row,
-               {.kind = EntryKind::resumed, .number = number_of(Reason::by_operator), .error = note_of(command)});
+               {.kind = EntryKind::resumed,
+                .number = number_of(Reason::by_operator),
+                .error = encode_asked(asked_by(command))});
         return answer_of(row, true);
     }
     if (row.state != TaskState::paused) return answer_of(row, false);
@@ -128,7 +124,10 @@ Result<Operated> resume(const Stage& stage, TaskRow& row, const Operate& command
     }
     go_on(stage, row);
     append(stage, row,
-           {.kind = EntryKind::resumed, .number = number_of(was), .due = row.due, .error = note_of(command)});
+           {.kind = EntryKind::resumed,
+            .number = number_of(was),
+            .due = row.due,
+            .error = encode_asked(asked_by(command))});
     return answer_of(row, true);
 }
 
@@ -155,7 +154,10 @@ Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command,
     ++row.reopened;
     move(stage, row, TaskState::pending, Reason::queued);
     append(stage, row,
-           {.kind = EntryKind::reopened, .number = voided.no, .path = voided.path, .error = note_of(command)});
+           {.kind = EntryKind::reopened,
+            .number = voided.no,
+            .path = voided.path,
+            .error = encode_asked(asked_by(command))});
     return answer_of(row, true);
 }
 
@@ -182,11 +184,13 @@ Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& comman
     }
     const Result<JournalFacts::Step> step = step_to_resolve(row, command, facts);
     if (!step) return step.error();
-    const std::string note = note_of(command);
+    const Asked asked = asked_by(command);
+    const std::string note = encode_asked(asked);
     switch (command.outcome) {
         case Operate::Outcome::happened:
+            // Its worker completes the step with it, or finds that it is no result of that step.
             append(stage, row,
-                   {.kind = EntryKind::step_completed,
+                   {.kind = EntryKind::step_resolved,
                     .number = step->attempt,
                     .path = step->path,
                     .result = command.result,
@@ -197,8 +201,8 @@ Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& comman
                    {.kind = EntryKind::step_resolved, .number = step->attempt, .path = step->path, .error = note});
             break;
         case Operate::Outcome::fail: {
-            const std::string failure =
-                encode_failure({ErrorClass::unknown, Errc::outcome_unknown, "given up " + note});
+            const std::string failure = encode_failure(
+                {ErrorClass::unknown, Errc::outcome_unknown, "given up " + text_of(asked), false, asked});
             append(stage, row,
                    {.kind = EntryKind::step_failed, .number = step->attempt, .path = step->path, .error = failure});
             break;
@@ -211,10 +215,6 @@ Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& comman
 }
 
 }  // namespace
-
-std::string paused_text(std::string_view text) {
-    return encode_failure({ErrorClass::final, Errc::task_paused, std::string(text)});
-}
 
 bool needs_facts(const TaskRow& row, const Operate& command) {
     return (command.verb == Verb::retry && is_final(row.state) && row.state != TaskState::completed) ||

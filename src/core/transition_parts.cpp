@@ -62,12 +62,15 @@ void fail(const Stage& stage, TaskRow& row, Reason reason, std::string_view text
     make_final(stage, row, TaskState::failed, reason);
 }
 
-void request_end(const Stage& stage, TaskRow& row, Ending cause, std::string_view note) {
+void request_end(const Stage& stage, TaskRow& row, Ending cause, const Asked& asked) {
     PAWL_ASSERT(row.state == TaskState::running);
     PAWL_ASSERT(cause != Ending::none);
     stamp(stage, row);
     row.ending = cause;
-    append(stage, row, {.kind = EntryKind::ending, .number = static_cast<std::int64_t>(cause), .error = note});
+    const Errc code = cause == Ending::deadline ? Errc::task_failed : Errc::task_cancelled;
+    row.error = encode_failure({ErrorClass::final, code, text_of(asked), false, asked});
+    append(stage, row,
+           {.kind = EntryKind::ending, .number = static_cast<std::int64_t>(cause), .error = encode_asked(asked)});
     stage.sink.notice(Notice::What::ending, row);
 }
 
@@ -77,7 +80,10 @@ void finish_ending(const Stage& stage, TaskRow& row, std::string_view note) {
         return fail(stage, row, Reason::deadline, note.empty() ? "its deadline passed before it was done" : note);
     }
     const Reason reason = cancelled_reason(row.ending);
-    row.error = encode_failure({ErrorClass::final, Errc::task_cancelled, std::string(note)});
+    Failure failure{ErrorClass::final, Errc::task_cancelled, {}, false, decode_asked(row.error)};
+    if (!note.empty()) failure.asked.note += (failure.asked.note.empty() ? "" : "; ") + std::string(note);
+    failure.message = text_of(failure.asked);
+    row.error = encode_failure(failure);
     append(stage, row, {.kind = EntryKind::cancelled, .number = number_of(reason), .error = row.error});
     make_final(stage, row, TaskState::cancelled, reason);
 }
@@ -91,9 +97,25 @@ void stop_for_a_person(const Stage& stage, TaskRow& row, Reason reason, std::str
     stage.sink.notice(Notice::What::stopped, row);
 }
 
+void stop_for_operator(const Stage& stage, TaskRow& row, Reason reason_before, std::optional<Instant> due) {
+    move(stage, row, TaskState::paused, Reason::by_operator);
+    row.reason_before = reason_before;
+    row.due = due;
+    append(stage, row,
+           {.kind = EntryKind::paused,
+            .number = number_of(row.reason),
+            .due = due,
+            .error = encode_asked(decode_asked(row.error))});
+    stage.sink.notice(Notice::What::stopped, row);
+}
+
+std::string pause_error(const Asked& asked) {
+    return encode_failure({ErrorClass::final, Errc::task_paused, text_of(asked), false, asked});
+}
+
 void leave(const Stage& stage, TaskRow& row) {
     if (row.ending != Ending::none && !row.has_undo) return finish_ending(stage, row, "its worker left meanwhile");
-    if (row.pause_requested) { return stop_for_a_person(stage, row, Reason::by_operator, "by request of an operator"); }
+    if (row.pause_requested) return stop_for_operator(stage, row, Reason::queued, {});
     move(stage, row, TaskState::pending, Reason::queued);
 }
 

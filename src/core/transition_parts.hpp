@@ -23,9 +23,9 @@ void make_final(const Stage& stage, TaskRow& row, TaskState state, Reason reason
 void fail(const Stage& stage, TaskRow& row, Reason reason, std::string_view text);
 
 /// Ends a running task softly: its worker hears of it and settles.
-void request_end(const Stage& stage, TaskRow& row, Ending cause, std::string_view note);
+void request_end(const Stage& stage, TaskRow& row, Ending cause, const Asked& asked);
 
-/// The final state that `row.ending` asks for.
+/// The final state that `row.ending` asks for. `note`: how it came about, when that is worth a word.
 void finish_ending(const Stage& stage, TaskRow& row, std::string_view note);
 
 /// paused(reason), with a text for `why`.
@@ -35,7 +35,10 @@ void stop_for_a_person(const Stage& stage, TaskRow& row, Reason reason, std::str
 /// else it is ready again.
 void leave(const Stage& stage, TaskRow& row);
 
-/// `error` of a paused row.
-std::string paused_text(std::string_view text);
+/// paused(operator): who asked for it stands in the row since then.
+void stop_for_operator(const Stage& stage, TaskRow& row, Reason reason_before, std::optional<Instant> due);
+
+/// `error` of a row whose pause a person asked for.
+std::string pause_error(const Asked& asked);
 
 }  // namespace pawl::core::transition

@@ -4,6 +4,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace pawl {
 
 std::string Attempt::key() const { return core::step_key(state_->task, state_->path, state_->generation); }
@@ -17,6 +19,15 @@ void Attempt::log(std::string_view text) const {
 }
 
 namespace detail {
+
+void AttemptState::begin() {
+    const core::WallInstant now = clock->wall();
+    limit = timeout;
+    if (latest) limit = std::max(core::Micros{0}, std::min(limit, core::Micros(*latest - now)));
+    deadline = TimePoint{(now + limit).time_since_epoch()};
+    heartbeat_us.store(clock->boot().count());
+    begun_us.store(std::max<std::int64_t>(1, clock->boot().count()));  // publishes what was set above
+}
 
 void AttemptState::request_stop(int level) {
     std::lock_guard lock(mutex);
@@ -34,12 +45,13 @@ void AttemptState::answer_intent(bool flushed) {
     changed.notify_all();
 }
 
-// The wait ends by itself: the loop answers each intent, also when the task is dropped or the store is lost.
+// The loop answers each intent, also when the task is dropped or the store is lost; but at the end of the process it
+// runs no more: then the hard stop ends the wait.
 bool begin_effect(const Attempt& attempt, const std::string& identity_json) {
     AttemptState& state = attempt.state();
     state.send_intent(identity_json);
     std::unique_lock lock(state.mutex);
-    state.changed.wait(lock, [&] { return state.intent != AttemptState::Intent::none; });
+    state.changed.wait(lock, [&] { return state.intent != AttemptState::Intent::none || state.stop.load() >= 2; });
     return state.intent == AttemptState::Intent::flushed && state.stop.load() == 0;
 }
 

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace pawl::detail {
@@ -23,8 +24,15 @@ struct AttemptState {
     int generation = 0;
     int number = 1;
     std::int64_t fence = 0;
-    TimePoint deadline;
     const core::Clock* clock = nullptr;
+    core::Micros timeout{};                   ///< from when the function begins
+    std::optional<core::WallInstant> latest;  ///< the task's deadline, or the end of the step's total time
+
+    /// The function begins now; called on its thread. What waits for a thread is not yet at work.
+    void begin();
+    TimePoint deadline;                     ///< set by begin()
+    core::Micros limit{};                   ///< set by begin()
+    std::atomic<std::int64_t> begun_us{0};  ///< boot time; 0 = not yet
 
     /// 0 = go on, 1 = please end, 2 = end at once (tools are killed).
     std::atomic<int> stop{0};

@@ -90,6 +90,7 @@ std::vector<Execution*> Engine::all_held() const {
 }
 
 void Engine::drop_all() {
+    dropped_ = true;
     quiet_ = {};
     drained_ = {};
     for (Execution* execution : all_held()) execution->drop();
@@ -98,11 +99,31 @@ void Engine::drop_all() {
 void Engine::on_store_back() {
     store_lost_ = false;
     parts_.batcher.kick();
+    wake_all();
+}
+
+void Engine::on_store_dead() {
+    store_dead_ = true;
+    wake_all();
+    if (quiet_) quiet_();
+}
+
+// Nobody was told what the lost batch or the reopening decided: everybody who waits for an end looks again.
+void Engine::wake_all() {
+    for (const Waiters::Told& told : waiters_.take_all()) told.ended(std::nullopt);
+    for (const auto& [id, watcher] : std::exchange(watchers_, {})) {
+        core::Notice notice;
+        notice.id = id;
+        watcher.f(notice);
+    }
+    const auto watchers = feed_watchers_;
+    for (const auto& [token, f] : watchers) f(last_seq_);
 }
 
 // ---- claims ----------------------------------------------------------------------------------------------------
 
 void Engine::on_claimed(core::Claimed claimed) {
+    if (dropped_) return;
     for (core::ClaimedTask& task : claimed.tasks) adopt(std::move(task));
 }
 

@@ -58,7 +58,7 @@ public:
     /// is held or after stop_grace + hard_stop.
     void drain(std::function<void()> drained);
 
-    /// Gives up everything that is held, at the end of the process.
+    /// Gives up everything that is held, and takes nothing more, at the end of the process.
     void drop_all();
 
     /// Sends a command; `done` is called on the loop thread.
@@ -71,16 +71,21 @@ public:
     void on_store_lost(std::vector<Item> unanswered, const Error& error);
     /// The store is open again (a new epoch): claiming goes on.
     void on_store_back();
+    /// The store cannot be opened again: nothing more is done here.
+    void on_store_dead();
+    bool is_store_dead() const { return store_dead_; }
 
-    /// Called whenever a task becomes final or stops for a person; every watcher of the task once, then forgotten.
+    /// Called when a task becomes final or stops for a person, and when the store was opened anew or is lost for good:
+    /// then whoever watches must look. Every watcher of the task once, then forgotten.
     std::uint64_t watch(core::TaskId task, std::function<void(const core::Notice&)> f);
     void forget(core::TaskId task, std::uint64_t token);
     /// For clients' threads that wait: told by the store's thread, before the loop hears of it. Any thread.
     Waiters& waiters() { return waiters_; }
-    /// Called after each batch that appended to the feed, with its newest cursor.
+    /// Called after each batch that appended to the feed, with its newest cursor, and when the store was opened anew.
     std::uint64_t on_feed(std::function<void(std::int64_t)> f);
     void forget_feed(std::uint64_t token) { feed_watchers_.erase(token); }
-    /// Called when nothing is held any more and no command is under way (to be asked again after each batch).
+    /// Called when nothing is held any more and no command is under way (to be asked again after each batch), and when
+    /// the store is lost for good.
     void on_quiet(std::function<void()> f) { quiet_ = std::move(f); }
     bool quiet() const;
 
@@ -114,6 +119,7 @@ private:
     void adopt(core::ClaimedTask task);
     bool has_lingering(core::TaskRef task) const;
     void deliver(const core::Notice& notice);
+    void wake_all();
     void arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline);
     void evict_parked();
     void after_turn();
@@ -141,7 +147,7 @@ private:
     std::int64_t last_seq_ = 0;
     int in_flight_ = 0;
     int deaf_ = 0;
-    bool started_ = false, draining_ = false, store_lost_ = false;
+    bool started_ = false, draining_ = false, dropped_ = false, store_lost_ = false, store_dead_ = false;
     core::Instant batch_now_{};
     core::Micros batch_boot_{};
     TimerToken due_timer_ = 0, deadline_timer_ = 0, drain_timer_ = 0;

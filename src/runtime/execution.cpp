@@ -134,7 +134,13 @@ void Execution::feed_void(core::Entry& entry) {
     if (entry.kind == EntryKind::step_started) s.identity = std::move(entry.result);
     if (entry.kind == EntryKind::step_unknown) s.code = core::decode_failure(entry.error).code;
     if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
-    if (entry.kind == EntryKind::step_failed) voided_failures_[entry.path] = core::decode_failure(entry.error).cls;
+    if (entry.kind == EntryKind::step_resolved && !entry.result.empty()) told_[entry.path] = std::move(entry.result);
+    else told_.erase(entry.path);
+    if (entry.kind != EntryKind::step_failed) return;
+    const core::Failure failure = core::decode_failure(entry.error);
+    voided_failures_.erase(entry.path);
+    if (failure.happened) kept_failures_[entry.path] = std::move(entry.error);
+    else voided_failures_[entry.path] = failure.cls;
 }
 
 // A person said "again". A known failure gets a new key, so that the receiver does not answer with the old one; after
@@ -202,18 +208,24 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
             s.phase = Op::fresh;
             break;
         case EntryKind::step_unknown:
+            told_.erase(op.path);
             s.attempts = static_cast<int>(number);
             s.unknown_open = true;
             s.code = core::decode_failure(error).code;
             if (s.phase == Op::recording) s.phase = Op::fresh;  // its check comes next
             break;
         case EntryKind::step_resolved:
+            s.phase = Op::fresh;
+            if (!result.empty()) {
+                told_[op.path] = std::move(result);
+                break;
+            }
             // A crash burns no attempt. (A retry of the task has set the count to 0.)
             if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts = std::max(0, s.attempts - 1);
             s.intent_open = s.unknown_open = false;
-            s.phase = Op::fresh;
             break;
         case EntryKind::step_completed:
+            told_.erase(op.path);
             op.value = std::move(result);
             break;
         case EntryKind::step_failed: {
@@ -338,9 +350,9 @@ void Execution::go_live() {
     settle();
 }
 
-// Nothing new begins in a task that is ended, paused or handed back.
+// Nothing new begins in a task that is ended, paused or handed back, or whose code does not fit.
 bool Execution::may_start() const {
-    return ending_ == core::Ending::none && !pause_requested_ && !pause_text_ && !engine_.draining();
+    return ending_ == core::Ending::none && !pause_requested_ && !pause_text_ && !diverged_ && !engine_.draining();
 }
 
 void Execution::settle() {
@@ -383,7 +395,8 @@ void Execution::finish() {
     }
     if (in_flight_ > 0) return;
     if (diverged_) {
-        drafts_.clear();
+        // What has happened has happened, whatever the code makes of it: only what would begin is dropped.
+        std::erase_if(drafts_, [](const Draft& d) { return d.entry.kind == EntryKind::timer_set; });
         return send_record(core::Pause{Reason::diverged, *diverged_});
     }
     if (!root_done_)
@@ -459,6 +472,14 @@ void Execution::start_op(OpBase& op) {
         salvaged_.erase(kept);
         return;
     }
+    if (const auto kept = kept_failures_.find(op.path); kept != kept_failures_.end()) {
+        s.phase = Op::recording;
+        draft(EntryKind::step_failed, op, s.attempts + 1, {}, std::move(kept->second));
+        kept_failures_.erase(kept);
+        return;
+    }
+    if (const auto told = told_.find(op.path); told != told_.end())
+        return take_word(op, std::exchange(told->second, {}));
     if (s.intent_open || s.unknown_open) return recover(op);
     if (s.due_us > now_us) {
         s.phase = Op::backoff;
@@ -518,81 +539,6 @@ void Execution::arm_wake() {
         fresh_ = active_;
         settle();
     });
-}
-
-// ---- ending ----------------------------------------------------------------------------------------------------
-
-// Steps 1 of the end of task: running steps get the stop token, a grace, then the hard stop. The code is not resumed
-// again.
-void Execution::on_ending(core::Ending ending) {
-    if (phase_ == Phase::gone || phase_ == Phase::parked) return;
-    const bool harder = ending == core::Ending::kill && ending_ != core::Ending::kill;
-    const bool first = stop_timer_ == 0;
-    if (ending_ == core::Ending::none || harder) ending_ = ending;
-    if (waits_) return begin();
-    if (phase_ != Phase::live) return;  // go_live() and the answer of a transition come back to it
-    stop_attempts(ending_ == core::Ending::kill ? 2 : 1);
-    if (harder) engine_.loop().cancel(std::exchange(stop_timer_, 0));
-    if (first || harder) {
-        const auto left_behind = [this] {
-            past_grace_ = true;
-            settle();
-        };
-        const auto hard = [this, left_behind] {
-            stop_attempts(2);
-            stop_timer_ = engine_.loop().after(engine_.options().hard_stop, left_behind);
-        };
-        stop_timer_ = ending_ == core::Ending::kill ? engine_.loop().after(engine_.options().hard_stop, left_behind)
-                                                    : engine_.loop().after(engine_.options().stop_grace, hard);
-    }
-    settle();
-}
-
-void Execution::settle_ending() {
-    if (past_grace_) {
-        for (const auto& running : running_) {
-            if (running->deaf) continue;
-            running->deaf = true;
-            engine_.count_deaf(1);
-            spdlog::warn("task {}: step {} ignores its stop; the task ends without it", core::to_string(row_.id),
-                         running->op->path);
-            if (running->op->options.effect == Effect::once && !running->checking)
-                draft(EntryKind::step_unknown, *running->op, running->state->number, {},
-                      core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, "ignored its stop"}));
-        }
-    }
-    if (in_flight_ > 0) return;
-    if (!running_.empty() && !past_grace_) {
-        if (!drafts_.empty()) send_record();
-        return;
-    }
-    engine_.loop().cancel(std::exchange(stop_timer_, 0));
-    if (ending_ == core::Ending::deadline)
-        send_record(core::Fail{
-            Reason::deadline, {ErrorClass::final, Errc::task_failed, "the deadline of the task passed"}, {}});
-    else send_record(core::Cancelled{});
-}
-
-void Execution::on_pause_requested() {
-    pause_requested_ = true;
-    if (waits_) return begin();
-    settle();
-}
-
-void Execution::on_drain() {
-    if (waits_) return begin();
-    if (phase_ == Phase::live) settle();
-}
-
-void Execution::drop() {
-    if (phase_ == Phase::gone) return;
-    phase_ = Phase::gone;
-    stop_attempts(2);
-    for (Draft& d : drafts_)
-        if (d.intent_of) d.intent_of->answer_intent(false);
-    drafts_.clear();
-    leave();
-    engine_.finished(*this);
 }
 
 }  // namespace pawl::detail

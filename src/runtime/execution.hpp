@@ -145,7 +145,6 @@ private:
     void run_code();
     void go_live();
     void settle();
-    void settle_ending();
     void start_fresh();
     void start_op(OpBase& op);
     bool only_durable_waits() const;
@@ -155,6 +154,9 @@ private:
     static core::Transition breach(const BudgetSpent& spent);
     void arm_wake();
     void arm_active_time();
+
+    // execution_ending.cpp
+    void settle_ending();
 
     // execution_record.cpp: writing
     void draft(core::EntryKind kind, OpBase& op, std::int64_t number, std::string result = {}, std::string error = {},
@@ -167,21 +169,27 @@ private:
     void leave();
 
     // execution_steps.cpp: attempts
-    const Retry& policy_of(const OpBase& op) const;
+    Retry policy_of(const OpBase& op) const;
     void start_attempt(OpBase& op);
     void run_attempt(OpBase& op);
-    std::shared_ptr<AttemptState> new_attempt(const OpBase& op, core::Micros limit);
+    std::shared_ptr<AttemptState> new_attempt(const OpBase& op);
     void run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& state);
     void launch(OpBase& op, bool checking);
+    core::Micros time_to_run(const Running& running) const;
+    void watch_time(Running& running);
     void watch_idle(Running& running);
     void on_function_end(Running* running, Ended ended);
     void end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended);
+    void never_began(OpBase& op);
+    static bool has_returned(const Ended& ended);
+    void record_result(OpBase& op, int number, Ended& ended);
     void attempt_failed(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after);
     void again_or_fail(OpBase& op, core::Failure failure, std::optional<core::Micros> retry_after, int number);
     enum class End : std::uint8_t { in_life, by_crash };
     void attempt_unknown(OpBase& op, const core::Failure& failure, End end);
     void decide_unknown(OpBase& op, const std::string& why, int number);
     void end_check(OpBase& op, bool stopped, const std::optional<std::string>& over, Ended ended);
+    void take_word(OpBase& op, std::string result);
     void recover(OpBase& op);
     void record_intent(const std::shared_ptr<AttemptState>& state, std::string identity);
     void cancel_op(OpBase& op);
@@ -191,8 +199,8 @@ private:
     void stop_attempt(Running& running, int level);
     void over(Running& running, std::string why);
     Running* running_of(const OpBase& op);
+    std::optional<core::Micros> total_left(const OpBase& op) const;
     std::optional<core::Micros> time_left(const OpBase& op) const;
-    core::Micros limits_of_attempt(const OpBase& op) const;
 
     runtime::Engine& engine_;
     const std::uint64_t serial_;
@@ -201,6 +209,8 @@ private:
     std::string definition_;
     std::vector<std::pair<int, int>> voided_;
     std::map<std::string, std::string> salvaged_;        // results inside a void range, by path
+    std::map<std::string, std::string> kept_failures_;   // there, of effects that happened without a stored result
+    std::map<std::string, std::string> told_;            // results that a person gave, not yet checked, by path
     std::map<std::string, OpState> voided_steps_;        // what one says about effects of steps not yet awaited
     std::map<std::string, ErrorClass> voided_failures_;  // of the newest failure inside one, by path
     std::map<std::string, int> generations_;             // by path; raised by a retry after a known failure

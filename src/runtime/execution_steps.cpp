@@ -35,7 +35,7 @@ Thrown describe(const std::exception_ptr& error, Effect effect) {
         if (e.wait) thrown.retry_after = *e.wait;
         return thrown;
     } catch (const JsonError& e) {
-        return {{ErrorClass::final, Errc::bad_input, std::string("the result cannot be stored: ") + e.what()}, {}};
+        return {{effect == Effect::once ? ErrorClass::unknown : ErrorClass::final, Errc::step_failed, e.what()}, {}};
     } catch (const AsyncStopped& e) {
         return {{otherwise, Errc::stopping, e.what()}, {}};
     } catch (const std::logic_error& e) {
@@ -47,20 +47,26 @@ Thrown describe(const std::exception_ptr& error, Effect effect) {
 
 }  // namespace
 
-const Retry& Execution::policy_of(const OpBase& op) const {
-    return !op.options.retry.attempts_given() && type_.retry.attempts_given() ? type_.retry : op.options.retry;
+// Field by field what the step says, then the submit, then the type.
+Retry Execution::policy_of(const OpBase& op) const {
+    Retry policy = op.options.retry;
+    if (!policy.attempts_given() && row_.max_attempts) policy.attempts(*row_.max_attempts);
+    return policy.over(type_.retry);
+}
+
+// Of step.total.
+std::optional<Micros> Execution::total_left(const OpBase& op) const {
+    if (!op.options.total) return std::nullopt;
+    const Micros used = op.state.first_us ? engine_.now() - core::instant(op.state.first_us) : Micros{0};
+    return Micros(*op.options.total) - used;
 }
 
 // To the nearest of step.total and the task's deadline.
 std::optional<Micros> Execution::time_left(const OpBase& op) const {
-    std::optional<Micros> left;
-    if (row_.deadline) left = *row_.deadline - engine_.clock().wall();
-    if (op.options.total) {
-        const Micros total = *op.options.total;
-        const Micros used = op.state.first_us ? engine_.now() - core::instant(op.state.first_us) : Micros{0};
-        left = left ? std::min(*left, total - used) : total - used;
-    }
-    return left;
+    std::optional<Micros> left = total_left(op);
+    if (!row_.deadline) return left;
+    const Micros to_deadline = *row_.deadline - engine_.clock().wall();
+    return left ? std::min(*left, to_deadline) : to_deadline;
 }
 
 void Execution::start_attempt(OpBase& op) {
@@ -91,32 +97,28 @@ void Execution::start_attempt(OpBase& op) {
 
 void Execution::run_attempt(OpBase& op) {
     op.state.phase = Op::running;
-    if (op.how() == HowToRun::loop) return run_in_place(op, new_attempt(op, limits_of_attempt(op)));
+    if (op.how() == HowToRun::loop) return run_in_place(op, new_attempt(op));
     launch(op, false);
 }
 
-Micros Execution::limits_of_attempt(const OpBase& op) const {
-    Micros limit = op.options.timeout ? Micros(*op.options.timeout) : core::limits::step_timeout;
-    if (const auto left = time_left(op)) limit = std::min(limit, *left);
-    return std::max(limit, Micros{0});
-}
-
-std::shared_ptr<AttemptState> Execution::new_attempt(const OpBase& op, Micros limit) {
+std::shared_ptr<AttemptState> Execution::new_attempt(const OpBase& op) {
     auto state = std::make_shared<AttemptState>();
     state->task = row_.id;
     state->path = op.path;
     state->generation = op.state.generation;
     state->number = op.state.attempts + 1;
     state->fence = row_.fence.token();
-    state->deadline = TimePoint{(engine_.clock().wall() + limit).time_since_epoch()};
     state->clock = &engine_.clock();
-    state->heartbeat_us.store(engine_.clock().boot().count());
+    state->timeout = op.options.timeout ? Micros(*op.options.timeout) : core::limits::step_timeout;
+    state->timeout = std::max(state->timeout, Micros{1'000});
+    if (const auto left = time_left(op)) state->latest = engine_.clock().wall() + *left;
     return state;
 }
 
 void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& state) {
     const Micros start = engine_.clock().boot();
     Ended ended;
+    state->begin();
     try {
         ended.result = op.run(Attempt(*state));
     } catch (...) { ended.error = std::current_exception(); }
@@ -130,15 +132,13 @@ void Execution::run_in_place(OpBase& op, const std::shared_ptr<AttemptState>& st
 // Starts the step's function, or the check of its outcome, in the pool or as a coroutine on the loop.
 void Execution::launch(OpBase& op, bool checking) {
     op.state.phase = checking ? Op::checking : Op::running;
-    const Micros limit = limits_of_attempt(op);
-    running_.push_back(std::make_unique<Running>(op, new_attempt(op, limit)));
+    running_.push_back(std::make_unique<Running>(op, new_attempt(op)));
     Running* running = running_.back().get();
     running->checking = checking;
     running->since = engine_.now();
-    running->timer = engine_.loop().after(limit, [this, running, limit] {
-        running->timer = 0;
-        over(*running, "timed out after " + std::to_string(limit.count() / 1000) + " ms");
-    });
+    if (!checking && op.how() == HowToRun::async) running->state->begin();
+    running->timer =
+        engine_.loop().after(std::max(Micros{0}, time_to_run(*running)), [this, running] { watch_time(*running); });
     if (op.options.idle) watch_idle(*running);
     running->state->send_intent = [this, running](std::string identity) {
         engine_.loop().post([this, running, identity = std::move(identity)]() mutable {
@@ -170,6 +170,7 @@ void Execution::launch(OpBase& op, bool checking) {
             // It waited for a thread meanwhile: what was stopped before it began does not begin.
             ended.has_begun = running->state->stop.load() == 0;
             if (!ended.has_begun) throw retryable("stopped before it began");
+            running->state->begin();
             if (checking) {
                 auto found = (*running->op->options.on_unknown.check)(running->attempt);
                 ended.happened = found.has_value();
@@ -183,9 +184,30 @@ void Execution::launch(OpBase& op, bool checking) {
     });
 }
 
+// While it waits for a thread only the step's total time passes: nobody works at the attempt.
+Micros Execution::time_to_run(const Running& running) const {
+    const AttemptState& state = *running.state;
+    if (const std::int64_t begun_us = state.begun_us.load(); begun_us != 0)
+        return state.limit - (engine_.clock().boot() - Micros(begun_us));
+    const auto total = running.checking ? std::nullopt : total_left(*running.op);
+    return total ? std::min(state.timeout, *total) : state.timeout;
+}
+
+void Execution::watch_time(Running& running) {
+    running.timer = 0;
+    if (const Micros left = time_to_run(running); left > Micros{0}) {
+        running.timer = engine_.loop().after(left, [this, r = &running] { watch_time(*r); });
+    } else if (running.state->begun_us.load() != 0) {
+        over(running, "timed out after " + std::to_string(running.state->limit.count() / 1000) + " ms");
+    } else {
+        over(running, "its total time is used up");
+    }
+}
+
 void Execution::watch_idle(Running& running) {
     const Micros idle = *running.op->options.idle;
-    const Micros silent = engine_.clock().boot() - Micros(running.state->heartbeat_us.load());
+    const bool has_begun = running.state->begun_us.load() != 0;
+    const Micros silent = has_begun ? engine_.clock().boot() - Micros(running.state->heartbeat_us.load()) : Micros{0};
     if (silent >= idle) {
         running.idle_timer = 0;
         return over(running, "gave no sign of life for " + std::to_string(idle.count() / 1000) + " ms");
@@ -237,19 +259,11 @@ void Execution::on_function_end(Running* running, Ended ended) {
 
 void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string> over, Ended ended) {
     const int number = op.state.attempts + 1;
-    if (!ended.error && !over) {
-        op.state.phase = Op::recording;
-        if (ended.result.size() <= core::limits::result_bytes_max)
-            return draft(EntryKind::step_completed, op, number, std::move(ended.result));
-        return draft(
-            EntryKind::step_failed, op, number, {},
-            core::encode_failure({ErrorClass::final, Errc::too_large,
-                                  "its result has " + std::to_string(ended.result.size()) +
-                                      " bytes; the limit is 1 MiB: store it elsewhere and return a reference"}));
-    }
+    if (!ended.has_begun) return never_began(op);
+    if (!over && has_returned(ended)) return record_result(op, number, ended);
     Thrown thrown;
     if (over) {
-        const bool may_have_happened = op.options.effect == Effect::once && ended.has_begun;
+        const bool may_have_happened = op.options.effect == Effect::once;
         thrown.failure = {may_have_happened ? ErrorClass::unknown : ErrorClass::retryable, Errc::timed_out, *over};
     } else {
         thrown = describe(ended.error, op.options.effect);
@@ -273,6 +287,43 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
         return draft(EntryKind::step_unknown, op, number, {}, core::encode_failure(thrown.failure));
     }
     attempt_failed(op, std::move(thrown.failure), thrown.retry_after);
+}
+
+// It waited for a thread in vain: nothing of it happened, and it burns no attempt.
+void Execution::never_began(OpBase& op) {
+    if (op.state.intent_open) return attempt_lost(op);
+    if (op.state.abandoned) return cancel_op(op);
+    op.state.phase = Op::fresh;
+    fresh_.push_back(&op);
+}
+
+// A function that returned has done what it does, whether or not its result can be stored.
+bool Execution::has_returned(const Ended& ended) {
+    if (!ended.error) return true;
+    try {
+        std::rethrow_exception(ended.error);
+    } catch (const NotStorable&) { return true; } catch (...) {
+        return false;
+    }
+}
+
+void Execution::record_result(OpBase& op, int number, Ended& ended) {
+    op.state.phase = Op::recording;
+    core::Failure failure{ErrorClass::final, Errc::bad_input, {}};
+    failure.happened = op.options.effect == Effect::once;
+    if (ended.error) {
+        try {
+            std::rethrow_exception(ended.error);
+        } catch (const std::exception& e) { failure.message = std::string("the result cannot be stored: ") + e.what(); }
+    } else if (ended.result.size() > core::limits::result_bytes_max) {
+        failure.code = Errc::too_large;
+        failure.message = "its result has " + std::to_string(ended.result.size()) +
+                          " bytes; the limit is 1 MiB: store it elsewhere and return a reference";
+    } else {
+        return draft(EntryKind::step_completed, op, number, std::move(ended.result));
+    }
+    if (failure.happened) failure.message += " (its effect has happened and is not repeated)";
+    draft(EntryKind::step_failed, op, number, {}, core::encode_failure(failure));
 }
 
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
@@ -337,12 +388,32 @@ void Execution::decide_unknown(OpBase& op, const std::string& why, int number) {
             return draft(EntryKind::step_failed, op, number, {}, core::encode_failure(failure));
         case Policy::retry:
             op.state.phase = Op::recording;
-            return draft(EntryKind::step_resolved, op, number, {}, "on_unknown(retry)");
+            return draft(EntryKind::step_resolved, op, number, {}, core::encode_asked({{}, {}, "on_unknown(retry)"}));
         case Policy::verify:
         case Policy::pause:
             op.state.phase = Op::checking;
             pause_reason_ = Reason::outcome_unknown;
             pause_text_ = "step " + op.path + ": " + failure.message;
+    }
+}
+
+// A person said that it happened, and with what result. The code alone knows whether that can be its result; if not,
+// the outcome is as open as before.
+void Execution::take_word(OpBase& op, std::string result) {
+    const int number = std::max(1, op.state.attempts);
+    if (result == "null" && !op.options.result_if_told.empty()) result = op.options.result_if_told;
+    op.state.phase = Op::recording;
+    try {
+        op.check_result(result);
+        return draft(EntryKind::step_completed, op, number, std::move(result));
+    } catch (const JsonError& e) {
+        core::Failure failure{ErrorClass::unknown, op.state.code, {}};
+        failure.message = std::string("the result that was given does not fit the code: ") + e.what() +
+                          "; resolve it again, with --result JSON";
+        draft(EntryKind::step_unknown, op, number, {}, core::encode_failure(failure));
+        op.state.phase = Op::checking;
+        pause_reason_ = Reason::outcome_unknown;
+        pause_text_ = "step " + op.path + ": " + failure.message;
     }
 }
 
@@ -366,7 +437,7 @@ void Execution::recover(OpBase& op) {
     if (!op.options.recover || s.identity.empty()) return judge();
     // A tool's process may have outlived its worker: it is gone before anything is judged.
     s.phase = Op::checking;
-    running_.push_back(std::make_unique<Running>(op, new_attempt(op, limits_of_attempt(op))));
+    running_.push_back(std::make_unique<Running>(op, new_attempt(op)));
     Running* running = running_.back().get();
     engine_.pool().run([this, running, judge, recover = op.options.recover, identity = s.identity] {
         (*recover)(identity);
@@ -393,9 +464,10 @@ void Execution::end_check(OpBase& op, bool stopped, const std::optional<std::str
     }
     op.state.phase = Op::recording;
     const int number = std::max(1, op.state.attempts);  // a retry of the task has set the count to 0
-    if (ended.happened) return draft(EntryKind::step_completed, op, number, std::move(ended.result));
+    if (ended.happened) return record_result(op, number, ended);
     if (op.state.code == Errc::outcome_unknown)
-        return draft(EntryKind::step_resolved, op, number, {}, "its check: it did not happen");
+        return draft(EntryKind::step_resolved, op, number, {},
+                     core::encode_asked({{}, {}, "its check: it did not happen"}));
     // The attempt came to this by itself: it counts, and the next one has its back-off.
     again_or_fail(op, {ErrorClass::retryable, op.state.code, "ended without an answer; its check: it did not happen"},
                   {}, number);

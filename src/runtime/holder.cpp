@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <future>
+#include <system_error>
 
 namespace pawl::runtime {
 
@@ -18,8 +19,13 @@ Result<std::unique_ptr<Holder>> Holder::open(HolderParts parts, const Registry& 
     auto reader = parts.open_reader();
     if (!reader) return reader.error();
     if (options.pool_threads_max == 0) options.pool_threads_max = options.engine.concurrency + 16;
-    return std::unique_ptr<Holder>(
-        new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader)));
+    try {
+        return std::unique_ptr<Holder>(
+            new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader)));
+    } catch (const std::system_error& e) {
+        return Error{Errc::store_unavailable, std::string("the engine cannot start its threads: ") + e.what() +
+                                                  "; nothing was stored; allow this process more threads"};
+    }
 }
 
 Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
@@ -32,10 +38,22 @@ Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions option
     engine_ = std::make_unique<Engine>(EngineParts{loop_, *pool_, batcher_, clock_, random_, net_.get()}, registry,
                                        options_.engine);
     store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), parts_.open_store,
-                                                  [this](Error error) {
-                                                      spdlog::critical("store: {}", error.message);
-                                                      if (fatal_) fatal_(error);
-                                                  });
+                                                  [this](const Error& error) { lose(error); });
+}
+
+void Holder::lose(const Error& error) {
+    spdlog::critical("store: {}", error.message);
+    {
+        std::lock_guard lock(lost_mutex_);
+        lost_ = Error{Errc::store_unavailable, "the store is lost: " + error.message};
+    }
+    if (fatal_) fatal_(error);
+    engine_->on_store_dead();
+}
+
+std::optional<Error> Holder::lost() {
+    std::lock_guard lock(lost_mutex_);
+    return lost_;
 }
 
 // Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
@@ -46,10 +64,11 @@ void Holder::close() {
     store_thread_.reset();
     loop_.stop();
     if (thread_.joinable()) thread_.join();
+    // A function may wait for the loop's answer to its intent: it is told to end instead.
+    engine_->drop_all();
     reader_thread_.reset();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
-    engine_->drop_all();
     loop_.io().restart();
     loop_.io().poll();
 }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace pawl::runtime {
@@ -33,7 +34,8 @@ struct HolderParts {
 
 class Holder {
 public:
-    /// Opens the store. Nothing is claimed before work().
+    /// Opens the store. Nothing is claimed before work(). Errors: those of the parts; store_unavailable when the system
+    /// gives no threads.
     static Result<std::unique_ptr<Holder>> open(HolderParts parts, const Registry& registry, HolderOptions options);
     ~Holder();
 
@@ -67,12 +69,15 @@ public:
     const MachineClock& clock() const { return clock_; }
     MachineRandom& random() { return random_; }
     Batcher& batcher() { return batcher_; }
+    /// What became of the store, when it is lost for good. Any thread.
+    std::optional<Error> lost();
     /// Called on the loop when the store is lost for good.
     void on_fatal(std::function<void(Error)> f) { fatal_ = std::move(f); }
 
 private:
     Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
            std::unique_ptr<core::Reader> reader);
+    void lose(const Error& error);
     void purge();
 
     HolderParts parts_;
@@ -89,6 +94,8 @@ private:
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<StoreThread> store_thread_;
     std::function<void(Error)> fatal_;
+    std::mutex lost_mutex_;
+    std::optional<Error> lost_;
     std::thread thread_;
     bool closed_ = false;
 };

@@ -15,7 +15,7 @@ public:
 
     void start() {
         holder_.engine().on_quiet([self = shared_from_this()] { self->look(); });
-        if (holder_.engine().quiet()) look();
+        if (holder_.engine().quiet() || holder_.engine().is_store_dead()) look();
     }
 
 private:
@@ -31,10 +31,14 @@ private:
     void seen(bool pending, std::int64_t seq) {
         looking_ = false;
         if (!idle_) return;
+        if (holder_.engine().is_store_dead()) return finish();
         // What was submitted or woken while we looked: look again when it is quiet.
         if (!holder_.engine().quiet()) return;
         if (seq != holder_.engine().last_seq()) return look();
-        if (pending) return;
+        if (!pending) finish();
+    }
+
+    void finish() {
         holder_.engine().on_quiet({});
         std::exchange(idle_, {})();
     }
@@ -45,19 +49,30 @@ private:
                 core::ListFilter filter;
                 filter.states = {state};
                 filter.type = served.type;
-                filter.tasks_max = 100;
-                auto rows = reader.list(filter);
-                if (!rows) return true;
-                for (const core::TaskRow& row : *rows) {
-                    const bool version = row.lane.version == 0 || (row.lane.version >= served.compatible_from &&
-                                                                   row.lane.version <= served.version);
-                    const bool queue = queues_.empty() || std::ranges::find(queues_, row.lane.queue) != queues_.end();
-                    const bool known = row.format_min <= core::journal_format_max;  // else it waits for a newer worker
-                    if (version && queue && known) return true;
+                if (queues_.empty() && any_of(reader, filter, served)) return true;
+                for (const std::string& queue : queues_) {
+                    filter.queue = queue;
+                    if (any_of(reader, filter, served)) return true;
                 }
             }
         }
         return false;
+    }
+
+    // Page by page: the newest ones may all be of versions that this process does not serve.
+    static bool any_of(core::Reader& reader, core::ListFilter filter, const core::ServedType& served) {
+        for (;;) {
+            const auto rows = reader.list(filter);
+            if (!rows) return true;
+            for (const core::TaskRow& row : *rows) {
+                if (row.format_min > core::journal_format_max) continue;  // it waits for a newer worker
+                if (row.lane.version == 0 ||
+                    (row.lane.version >= served.compatible_from && row.lane.version <= served.version))
+                    return true;
+            }
+            if (std::ssize(*rows) < filter.tasks_max) return false;
+            filter.before = rows->back().ref;
+        }
     }
 
     Holder& holder_;

@@ -10,7 +10,8 @@
 namespace pawl::runtime {
 
 /// Calls `idle` on the loop, once, when nothing that `registry` serves (in `queues`; empty = all) is running or
-/// pending; back-offs and delays are waited for, waiting and paused tasks are left. Loop thread; both outlive the call.
+/// pending; back-offs and delays are waited for, waiting and paused tasks are left. Also when the store is lost for
+/// good: nothing more will be done. Loop thread; both outlive the call.
 void when_idle(Holder& holder, const Registry& registry, std::vector<std::string> queues, std::function<void()> idle);
 
 }  // namespace pawl::runtime

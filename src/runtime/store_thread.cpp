@@ -44,6 +44,9 @@ void StoreThread::run() {
         else next = turns_.reopen();
     }
     do_chores();
+    // What came too late, and what waited for a store or for space that did not come: its senders wait for an answer.
+    batcher_.stop();
+    turns_.refuse(batcher_.take(), {Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     if (!turns_.store()) return;
     if (auto closed = turns_.store()->close(); !closed) spdlog::error("store: close: {}", closed.error().message);
 }

@@ -21,7 +21,7 @@ public:
     /// reason that waiting does not heal.
     StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::unique_ptr<core::Store> store, Open open,
                 std::function<void(Error)> fatal);
-    /// Takes what is queued, closes the store cleanly, joins.
+    /// Takes what is queued, or refuses it when the store is lost or its disk full; closes the store cleanly, joins.
     ~StoreThread();
 
     /// Runs `f` on the store's thread between two batches, with the store (backup, check). Null while it is lost.

@@ -8,6 +8,14 @@ namespace pawl::runtime {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr core::Micros upkeep_pause = 10s;
+// A store that lasted this long was sound: the next failure is a new one.
+constexpr core::Micros sound_after = 10s;
+
+}  // namespace
+
 void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
     const auto ended = parts_.engine.waiters().take(outcome);
     BatchOutcome here = split_here(outcome);
@@ -21,12 +29,13 @@ void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
     for (const Waiters::Told& told : ended) told.ended(told.output);
 }
 
+// Upkeep that fails has cost nothing that was stored (core/store.hpp): it is tried again later.
 StoreTurnsBase::Next StoreTurnsBase::after_flush() {
-    if (!parts_.batcher.has_work() && store_->wants_upkeep()) {
-        if (auto done = store_->upkeep(); !done) {
-            error_ = done.error();
-            return lose();
-        }
+    const core::Micros now = parts_.batcher.clock().boot();
+    if (now < upkeep_at_ || parts_.batcher.has_work() || !store_->wants_upkeep()) return {What::take};
+    if (auto done = store_->upkeep(); !done) {
+        upkeep_at_ = now + upkeep_pause;
+        spdlog::warn("store: {}; its upkeep is tried again later", done.error().message);
     }
     return {What::take};
 }
@@ -45,6 +54,8 @@ StoreTurnsBase::Next StoreTurnsBase::answer_disk_full() {
     }
     spdlog::error("store: {}; {} records of running tasks wait for space", error_.message, kept.size());
     parts_.batcher.put_back(std::move(kept));
+    // Also when nothing is kept: what is due was woken by this batch and by no other, its timer is gone.
+    parts_.batcher.kick();
     parts_.loop.post([refused = std::move(refused), error = error_]() mutable {
         for (Item& item : refused)
             if (item.done) item.done(item.command, error);
@@ -61,30 +72,42 @@ StoreTurnsBase::Next StoreTurnsBase::lose() {
         engine.on_store_lost(std::move(unanswered), error);
     });
     store_.reset();
-    wait_ = 100ms;
-    return {What::reopen};
+    // At once, unless it fails again and again.
+    if (parts_.batcher.clock().boot() - opened_at_ >= sound_after) wait_ = core::Micros{0};
+    return {What::reopen, next_wait()};
+}
+
+core::Micros StoreTurnsBase::next_wait() {
+    return std::exchange(wait_, std::clamp<core::Micros>(wait_ * 2, 100ms, 5s));
 }
 
 StoreTurnsBase::Next StoreTurnsBase::reopen() {
     auto opened = parts_.open();
     if (opened) {
         store_ = std::move(*opened);
+        opened_at_ = parts_.batcher.clock().boot();
         parts_.loop.post([&engine = parts_.engine] { engine.on_store_back(); });
         return {What::take};
     }
     const bool heals = opened.error().code == Errc::store_unavailable || opened.error().code == Errc::disk_full;
+    error_ = {Errc::store_unavailable,
+              "the store is not open (" + opened.error().message + "); nothing was stored: try again when it is"};
     if (!heals) {
         parts_.loop.post([fatal = parts_.fatal, error = opened.error()] { fatal(error); });
         return {What::dead};
     }
     refuse(parts_.batcher.take());
-    return {What::reopen, std::exchange(wait_, std::min<core::Micros>(wait_ * 2, 5s))};
+    return {What::reopen, next_wait()};
 }
 
-void StoreTurnsBase::refuse(std::vector<Item> items) {
+void StoreTurnsBase::refuse(std::vector<Item> items) { refuse(std::move(items), error_); }
+
+void StoreTurnsBase::refuse(std::vector<Item> items, const Error& error) {
     parts_.batcher.settle_claim(items, {});
     std::erase_if(items, [](const Item& item) { return std::holds_alternative<core::Claim>(item.command); });
-    parts_.loop.post([items = std::move(items), error = error_]() mutable {
+    for (Item& item : items)
+        if (item.here) std::exchange(item.done, {})(item.command, error);
+    parts_.loop.post([items = std::move(items), error]() mutable {
         for (Item& item : items)
             if (item.done) item.done(item.command, error);
     });

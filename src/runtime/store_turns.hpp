@@ -47,6 +47,7 @@ public:
     Next reopen();
     /// Answers what was taken while the store is lost.
     void refuse(std::vector<Item> items);
+    void refuse(std::vector<Item> items, const Error& error);
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
 
@@ -63,8 +64,11 @@ protected:
 private:
     Next answer_disk_full();
     Next lose();
+    core::Micros next_wait();
 
-    core::Micros wait_{};
+    core::Micros wait_{};       // before the next opening
+    core::Micros opened_at_{};  // boot times
+    core::Micros upkeep_at_{};
 };
 
 template <class Guards>

@@ -13,15 +13,18 @@ namespace pawl::runtime {
 
 class ThreadPool final : public Pool {
 public:
-    /// `name`: of its threads, a literal of at most 15 bytes.
-    explicit ThreadPool(int threads_max, const char* name = "pawl-pool") : threads_max_(threads_max), name_(name) {}
+    /// `name`: of its threads, a literal of at most 15 bytes. Starts the first one: whatever the system says later,
+    /// what is to run will. std::system_error when there is not even that.
+    explicit ThreadPool(int threads_max, const char* name = "pawl-pool");
     /// Waits for the functions that run; those not started are dropped.
     ~ThreadPool() override;
 
-    /// Waits in a queue while threads_max functions run; the queue is bounded by the engine's slots.
+    /// Waits in a queue while threads_max functions run, or fewer when the system gives no more threads; the queue is
+    /// bounded by the engine's slots.
     void run(std::function<void()> f) override;
 
 private:
+    bool start_thread();
     void work();
 
     const int threads_max_;
@@ -31,7 +34,7 @@ private:
     std::deque<std::function<void()>> queue_;
     std::vector<std::thread> threads_;
     int idle_ = 0;
-    bool stopped_ = false;
+    bool stopped_ = false, is_short_ = false;
 };
 
 }  // namespace pawl::runtime

@@ -51,4 +51,13 @@ std::vector<Waiters::Told> Waiters::take(const BatchOutcome& outcome) {
     return told;
 }
 
+std::vector<Waiters::Told> Waiters::take_all() {
+    std::lock_guard lock(mutex_);
+    std::vector<Told> told;
+    for (auto& [task, waiter] : waiters_) told.push_back({std::move(waiter.ended), std::nullopt});
+    waiters_.clear();
+    any_ = false;
+    return told;
+}
+
 }  // namespace pawl::runtime

@@ -18,8 +18,9 @@ namespace pawl::runtime {
 /// Thread safe.
 class Waiters {
 public:
-    /// Called once, on any thread, when the task has become final or stopped for a person; must not block. `output`:
-    /// of a task that completed in this process; otherwise the row says how it ended.
+    /// Called once, on any thread, when the task has become final or stopped for a person, or when the store was opened
+    /// anew or is lost for good; must not block. `output`: of a task that completed in this process; otherwise the row
+    /// says how it ended, if it did.
     using Ended = std::function<void(std::optional<std::string> output)>;
 
     /// An end that was flushed before this call is not told: read the row after it.
@@ -33,6 +34,8 @@ public:
     };
     /// Takes out those whose task ended in this batch, for the caller to call.
     std::vector<Told> take(const BatchOutcome& outcome);
+    /// Takes all out: they must look for themselves.
+    std::vector<Told> take_all();
 
 private:
     struct Waiter {

@@ -3,6 +3,7 @@
 #include "core/validate.hpp"
 #include "runtime/wait_answer.hpp"
 
+#include <algorithm>
 #include <future>
 #include <mutex>
 
@@ -39,7 +40,8 @@ Result<core::Submit> WorkerBackend::make(std::string_view type, std::string inpu
     request.input = std::move(input);
     request.options = options;
     apply_defaults(request, registry_);
-    return core::make_submit(std::move(request), holder_.clock().wall(), {holder_.random().next(), holder_.random().next()});
+    return core::make_submit(std::move(request), holder_.clock().wall(),
+                             {holder_.random().next(), holder_.random().next()});
 }
 
 Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, std::string input,
@@ -55,7 +57,8 @@ Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, 
 std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::string_view type,
                                                                            std::vector<std::string> inputs,
                                                                            const SubmitOptions& options) {
-    std::vector<Result<Submitted>> results(inputs.size(), Error{Errc::bad_input, "a key cannot be shared by many tasks"});
+    std::vector<Result<Submitted>> results(inputs.size(),
+                                           Error{Errc::bad_input, "a key cannot be shared by many tasks"});
     if (!options.key().empty()) return results;
     std::mutex mutex;
     std::condition_variable all;
@@ -71,14 +74,14 @@ std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::
             settle(i, submit.error());
             continue;
         }
-        const bool taken = holder_.batcher().push_blocking(
-            Item{std::move(*submit),
-                 [&settle, i](core::Command&, Result<core::Answer> answer) {
-                     if (!answer) return settle(i, answer.error());
-                     const auto& s = std::get<core::Submitted>(*answer);
-                     settle(i, Submitted{core::to_string(s.id), s.replayed});
-                 },
-                 false, true});
+        const bool taken =
+            holder_.batcher().push_blocking(Item{std::move(*submit),
+                                                 [&settle, i](core::Command&, Result<core::Answer> answer) {
+                                                     if (!answer) return settle(i, answer.error());
+                                                     const auto& s = std::get<core::Submitted>(*answer);
+                                                     settle(i, Submitted{core::to_string(s.id), s.replayed});
+                                                 },
+                                                 false, true});
         if (!taken) settle(i, Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     }
     std::unique_lock lock(mutex);
@@ -94,28 +97,37 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
     return found;
 }
 
-// Watch first, read then: an end between the two is not missed.
+// Watch first, read then: an end between the two is not missed. Who is woken without an output looks again: the task
+// ended in another way, or the store was opened anew and nobody knows what it decided.
 Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Duration> limit) {
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Output = std::optional<std::string>;
-    auto ended = std::make_shared<std::promise<Output>>();
-    auto heard = ended->get_future();
+    const core::Micros start = holder_.clock().boot();
     Waiters& waiters = holder_.engine().waiters();
-    const std::uint64_t token = waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
-    auto now = row(id);
-    if (!now || is_answer(*now)) {
-        waiters.forget(*parsed, token);
-        return now ? outcome_of(*now) : Result<std::string>(now.error());
+    for (bool in_time = true;;) {
+        auto ended = std::make_shared<std::promise<Output>>();
+        auto heard = ended->get_future();
+        const std::uint64_t token =
+            waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
+        auto now = row(id);
+        const std::optional<Error> lost = holder_.lost();
+        if (!now || is_answer(*now) || !in_time || lost) {
+            waiters.forget(*parsed, token);
+            if (!now) return now.error();
+            if (lost && !is_answer(*now)) return *lost;
+            return outcome_of(*now);
+        }
+        if (limit) {
+            const core::Micros left = *limit - (holder_.clock().boot() - start);
+            in_time = heard.wait_for(std::max(left, core::Micros{0})) == std::future_status::ready;
+        }
+        if (!in_time) {
+            waiters.forget(*parsed, token);
+        } else if (Output output = heard.get()) {
+            return std::move(*output);
+        }
     }
-    if (limit && heard.wait_for(*limit) == std::future_status::timeout) {
-        waiters.forget(*parsed, token);
-    } else if (Output output = heard.get()) {
-        return std::move(*output);
-    }
-    auto last = row(id);
-    if (!last) return last.error();
-    return outcome_of(*last);
 }
 
 Result<TaskStatus> WorkerBackend::status(const std::string& id) {

@@ -44,6 +44,21 @@ void append_number(JsonText& json, const core::Entry& entry) {
     }
 }
 
+// A failure as such, and who asked for what happened in fields of its own.
+void append_error(JsonText& json, const std::string& error) {
+    if (error.empty()) return;
+    const core::Asked asked = core::decode_asked(error);
+    const bool is_no_failure = error.starts_with('{') && !error.starts_with(R"({"class")");
+    if (!is_no_failure) {
+        core::Failure failure = core::decode_failure(error);
+        failure.asked = {};
+        json.raw_field("error", core::encode_failure(failure));
+    }
+    if (!asked.by.empty()) json.field("by", asked.by);
+    if (!asked.request.empty()) json.field("request", asked.request);
+    if (!asked.note.empty()) json.field("note", asked.note);
+}
+
 }  // namespace
 
 void append_task(JsonText& json, const core::TaskRow& row, bool whole) {
@@ -87,7 +102,7 @@ void append_entry(JsonText& json, const core::Entry& entry, const core::TaskId* 
     append_number(json, entry);
     if (entry.due) json.field("due_at", *entry.due);
     if (!entry.result.empty()) json.raw_field("result", entry.result);
-    if (!entry.error.empty()) json.raw_field("error", entry.error);
+    append_error(json, entry.error);
     if (entry.cost_uusd != 0) json.field("cost_uusd", entry.cost_uusd);
     json.close();
 }

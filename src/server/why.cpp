@@ -294,8 +294,8 @@ Why outcome_unknown(const WhyFacts& facts, Why answer) {
     answer.reason = "outcome_unknown";
     const std::string step = answer.step.empty() ? "STEP" : for_shell(answer.step);
     answer.text = "step " + quoted(answer.step) + " may or may not have happened" + because(answer.error) +
-                  "; look at the world outside, then say which";
-    answer.next = {command(facts, "resolve", step + " --happened [--result JSON]"),
+                  "; look at the world outside, then say which, and with what result (null when the step has none)";
+    answer.next = {command(facts, "resolve", step + " --happened --result JSON"),
                    command(facts, "resolve", step + " --not-happened"), command(facts, "resolve", step + " --fail")};
     return answer;
 }
@@ -378,6 +378,12 @@ Why cancelled(const WhyFacts& facts) {
                   : facts.row.reason == Reason::killed ? "it was killed"
                                                        : "it was cancelled";
     answer.text += because(answer.error);
+    const core::Entry* last = newest(
+        facts, {EntryKind::step_unknown, EntryKind::step_resolved, EntryKind::step_completed, EntryKind::step_failed});
+    if (last && last->kind == EntryKind::step_unknown) {
+        answer.step = last->path;
+        answer.text += "; step " + quoted(last->path) + " may or may not have happened";
+    }
     answer.next = {command(facts, "retry")};
     return answer;
 }

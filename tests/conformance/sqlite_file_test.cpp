@@ -54,20 +54,47 @@ protected:
 // ---- one holder --------------------------------------------------------------------------------------------------
 
 TEST_F(SqliteFile, WhatTheSameProcessHeldWhenItsStoreFailedIsHandedBackAndSuspectsNobody) {
-    auto store = open().value();
+    store::SqliteOpening last;
+    auto store = store::open_sqlite(file, clock, {.last = &last}).value();
     const Submit task = submit(1);
     run(*store, {task, claim()});
-    const std::int32_t epoch = store->epoch();
+    store::SqliteOpening other = last;
 
     store.reset();  // it failed: nothing was closed
-    store = store::open_sqlite(file, clock, {.program = "pawl", .create = true, .living_epoch = epoch}).value();
+    store = store::open_sqlite(file, clock, {.last = &last}).value();
     EXPECT_EQ(store->get(task.id)->state, TaskState::pending);
     EXPECT_EQ(store->get(task.id)->crash_count, 0);
 
     run(*store, {claim()});
     store.reset();
-    store = store::open_sqlite(file, clock, {.program = "pawl", .create = true, .living_epoch = epoch}).value();
+    store = store::open_sqlite(file, clock, {.last = &other}).value();
     EXPECT_EQ(store->get(task.id)->crash_count, 1) << "it was held by a later opening, so by another process";
+}
+
+TEST_F(SqliteFile, AReopeningMakesNoFileAndTakesNoOtherForItsOwn) {
+    store::SqliteOpening last;
+    auto store = store::open_sqlite(file, clock, {.last = &last}).value();
+    run(*store, {submit(1)});
+    const std::string id = last.store_id;
+    store.reset();  // it failed
+    std::filesystem::rename(file, file + ".away");
+    std::filesystem::remove(file + "-wal");
+    std::filesystem::remove(file + "-shm");
+
+    EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::not_found);
+    EXPECT_FALSE(std::filesystem::exists(file));
+
+    write_file("");
+    EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::refused);
+    EXPECT_EQ(std::filesystem::file_size(file), 0u) << "left alone";
+
+    ASSERT_TRUE(open().value()->close());
+    EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::refused) << "another store";
+    EXPECT_EQ(last.store_id, id);
+
+    std::filesystem::rename(file + ".away", file);
+    EXPECT_TRUE(store::open_sqlite(file, clock, {.last = &last}));
+    EXPECT_EQ(last.store_id, id);
 }
 
 TEST_F(SqliteFile, ASecondHolderIsRefusedAndToldWhoTheFirstIs) {
@@ -188,6 +215,24 @@ TEST_F(SqliteFile, DamageInTheHeaderIsCorruption) {
         damaged << std::string(3'000, '\xff');
     }
     EXPECT_EQ(code_of(open()), Errc::store_corrupt);
+}
+
+TEST_F(SqliteFile, AStateThatIsNotKnownIsCountedNowhereAndNamedByTheCheck) {
+    ASSERT_TRUE([&] {
+        auto store = open().value();
+        run(*store, {submit(1), submit(2), submit(3)});
+        return store->close();
+    }());
+    exec("update task set state = 9, line = null where id = 2");
+    exec("update task set state = -1, line = null where id = 3");
+
+    const auto reader = store::open_sqlite_reader(file).value();
+    EXPECT_EQ(reader->counts().value(), (std::vector<std::int64_t>{1, 0, 0, 0, 0, 0, 0}));
+    EXPECT_TRUE(reader->list({}));
+    EXPECT_TRUE(reader->queues());
+    std::string all;
+    for (const std::string& finding : reader->check().value()) all += finding + "\n";
+    EXPECT_NE(all.find(to_string(submit(2).id) + ": it has a state that is not known"), std::string::npos) << all;
 }
 
 TEST_F(SqliteFile, TheCheckFindsWhatSqliteCannotSee) {

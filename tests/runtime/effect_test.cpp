@@ -1,6 +1,8 @@
 // `once` steps: the intent before the effect, and every way in which an outcome can be unknown.
 #include "runtime/engine_fixture.hpp"
 
+#include "core/limits.hpp"
+
 namespace pawl::testing {
 namespace {
 
@@ -401,7 +403,7 @@ TEST_F(EffectTest, ResolveHappenedGivesTheStepItsResult) {
 
     EXPECT_EQ(world.run_to_end(id).output, R"("receipt 7")");
     EXPECT_EQ(receiver.effects, 1);
-    EXPECT_NE(entries(id, EntryKind::step_completed).at(0).error.find("Ann"), std::string::npos) << "who said so";
+    EXPECT_EQ(core::decode_asked(entries(id, EntryKind::step_resolved).at(0).error).by, "Ann") << "who said so";
 }
 
 TEST_F(EffectTest, ResolveNotHappenedRunsTheStepAgain) {
@@ -435,14 +437,90 @@ TEST_F(EffectTest, ResumeOfAnUnknownOutcomeIsRefusedAndNamesResolve) {
     EXPECT_NE(refused.error().message.find("pawl resolve"), std::string::npos);
 }
 
-TEST_F(EffectTest, ResolveOfAResultThatDoesNotFitTheCodePausesAsDiverged) {
+TEST_F(EffectTest, AResultThatDoesNotFitTheCodeLeavesTheOutcomeUnknownUntilAnotherIsGiven) {
     happen_then_block();
     const auto id = crash_in_the_step();
 
-    ASSERT_TRUE(resolve(id, core::Operate::Outcome::happened, "", R"({"receipt":7})"));
+    for (const char* misfit : {R"({"receipt":7})", "null"}) {
+        ASSERT_TRUE(resolve(id, core::Operate::Outcome::happened, "", misfit));
+        EXPECT_EQ(world.run_to_end(id).reason, Reason::outcome_unknown);
+        EXPECT_NE(failure(id).message.find("work#1"), std::string::npos);
+        EXPECT_NE(failure(id).message.find("expected string"), std::string::npos) << failure(id).message;
+    }
 
-    EXPECT_EQ(world.run_to_end(id).reason, Reason::diverged);
-    EXPECT_NE(failure(id).message.find("work#1"), std::string::npos);
+    crash_and_start();
+    ASSERT_TRUE(resolve(id, core::Operate::Outcome::happened, "", R"("receipt 7")"));
+    EXPECT_EQ(world.run_to_end(id).output, R"("receipt 7")");
+    EXPECT_EQ(receiver.effects, 1);
+}
+
+TEST_F(EffectTest, AfterAMisfitAPersonMayStillSayThatItDidNotHappen) {
+    stage.options.retry = Retry().attempts(1);
+    block_before_it_happens();
+    const auto id = crash_in_the_step();
+    ASSERT_TRUE(resolve(id, core::Operate::Outcome::happened));
+    world.run_to_end(id);
+
+    ASSERT_TRUE(resolve(id, core::Operate::Outcome::not_happened));
+
+    EXPECT_EQ(world.run_to_end(id).output, R"("done")") << "and the crash burnt no attempt";
+    EXPECT_EQ(receiver.effects, 1);
+}
+
+TEST_F(EffectTest, AStepMayNameTheResultThatItHasWhenAPersonGivesNone) {
+    stage.options.result_if_told = R"("told")";
+    happen_then_block();
+    const auto id = crash_in_the_step();
+
+    ASSERT_TRUE(resolve(id, core::Operate::Outcome::happened));
+
+    EXPECT_EQ(world.run_to_end(id).output, R"("told")");
+}
+
+// ---- a result that cannot be stored ------------------------------------------------------------------------------
+
+TEST_F(EffectTest, AnEffectWhoseResultIsTooLargeIsNotRepeatedByARetry) {
+    stage.on("work", [this](const Attempt&) {
+        receiver.effects++;
+        return std::string(core::limits::result_bytes_max, 'x');
+    });
+    const auto id = submit_one_step();
+    ASSERT_EQ(world.run_to_end(id).state, TaskState::failed);
+
+    for (int i = 0; i < 2; i++) {
+        ASSERT_TRUE(world.operate(id, Verb::retry));
+        EXPECT_EQ(world.run_to_end(id).state, TaskState::failed);
+        crash_and_start();
+    }
+
+    EXPECT_EQ(receiver.effects, 1);
+    EXPECT_EQ(failure(id).code, Errc::too_large);
+    EXPECT_NE(failure(id).message.find("has happened and is not repeated"), std::string::npos) << failure(id).message;
+}
+
+TEST_F(EffectTest, AnEffectWhoseResultIsNoJsonIsNotRepeatedByARetry) {
+    stage.on("work", [this](const Attempt&) -> std::string {
+        receiver.effects++;
+        return "\xff";
+    });
+    const auto id = submit_one_step();
+    ASSERT_EQ(world.run_to_end(id).state, TaskState::failed);
+
+    ASSERT_TRUE(world.operate(id, Verb::retry));
+
+    EXPECT_EQ(world.run_to_end(id).state, TaskState::failed);
+    EXPECT_EQ(receiver.effects, 1);
+    EXPECT_TRUE(core::decode_failure(entries(id, EntryKind::step_failed).at(0).error).happened);
+}
+
+TEST_F(EffectTest, AnAnswerThatTheFunctionCouldNotReadLeavesTheOutcomeUnknown) {
+    stage.on("work", [this](const Attempt&) -> std::string {
+        receiver.effects++;
+        return from_json<std::string>("{");
+    });
+    const auto id = submit_one_step();
+
+    EXPECT_EQ(world.run_to_end(id).reason, Reason::outcome_unknown);
 }
 
 Workflow<int> two_effects(Context& ctx, int, Stage* stage) {

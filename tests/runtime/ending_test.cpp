@@ -45,6 +45,25 @@ TEST_F(EndingTest, CancelStopsTheRunningStepAndTheTaskIsCancelled) {
     EXPECT_EQ(story(id), (Story{"submitted", "claimed", "ending", "step_attempt_failed work#1", "cancelled"}));
 }
 
+TEST_F(EndingTest, TheFinalEntryAndTheTaskSayWhoAskedForTheEnd) {
+    heed_stop();
+    const auto id = start_working();
+    core::Operate cancel;
+    cancel.verb = Verb::cancel;
+    cancel.id = id;
+    cancel.who = "ann";
+    cancel.request_id = "r1";
+    cancel.reason = "too late";
+    const core::Asked asked{"ann", "r1", "too late"};
+
+    ASSERT_TRUE(world.call(cancel));
+    world.run_to_end(id);
+
+    EXPECT_EQ(core::decode_asked(entries(id, EntryKind::ending).at(0).error), asked);
+    EXPECT_EQ(core::decode_asked(entries(id, EntryKind::cancelled).at(0).error), asked);
+    EXPECT_EQ(failure(id).message, "by ann (request r1): too late");
+}
+
 TEST_F(EndingTest, ACancelledStepMayUseItsGrace) {
     stage.on("work", [this](const Attempt& attempt) -> std::string {
         world.process().pool().block(50h, [&] { return attempt.stop_requested(); });
@@ -262,6 +281,40 @@ TEST_F(EndingTest, ARetryOfACancelledTaskWaitsUntilTheFunctionOfItsDeafStepHasRe
     ASSERT_EQ(stage.count("work"), 2);
     EXPECT_TRUE(stage.executions[0].has_returned);
     EXPECT_GE(stage.executions[1].at - stage.executions[0].at, 1h);
+}
+
+Workflow<int> step_then_sleep(Context& ctx, Stage* stage) {
+    co_await ctx.step("quick", perform, stage, std::string("quick")).on_loop();
+    co_await ctx.sleep(1h);
+    co_return 0;
+}
+Workflow<int> effect_beside_a_sleep(Context& ctx, int, Stage* stage) {
+    auto effect = ctx.step("work", perform, stage, std::string("work")).effect(Effect::once).on_loop();
+    auto group = ctx.all(std::move(effect), step_then_sleep(ctx, stage));
+    co_await std::move(group);
+    co_return 0;
+}
+
+// The result goes out in one Record with the sleep of the other branch, and that may not begin any more.
+TEST_F(EndingTest, AResultThatGoesOutBesideSomethingThatMayNotBeginIsStillRecorded) {
+    core::TaskId id;
+    stage.on("work", [&](const Attempt&) -> std::string {
+        core::Operate cancel;
+        cancel.verb = Verb::cancel;
+        cancel.id = id;
+        world.process().engine().send(std::move(cancel), [](core::Command&, Result<core::Answer>) {});
+        return "done";
+    });
+    world.serve("beside", effect_beside_a_sleep, &stage);
+    world.start();
+    id = world.submit("beside", "0", SubmitOptions().delay(Duration{1s}));
+
+    world.run_to_end(id);
+
+    EXPECT_EQ(row(id).state, TaskState::cancelled);
+    EXPECT_EQ(story(id),
+              (Story{"submitted", "woken", "claimed", "step_started all#1/0/work#1", "step_completed all#1/1/quick#1",
+                     "ending", "step_completed all#1/0/work#1", "cancelled"}));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ namespace {
 
 class LimitTest : public EngineTest {
 protected:
+    using EngineTest::EngineTest;
     void work_for(Micros length) {
         stage.on("work", [this, length](const Attempt& attempt) -> std::string {
             stage.work(attempt, length);
@@ -29,6 +30,65 @@ TEST_F(LimitTest, AnAttemptIsOverAtItsTimeoutAndTheNextOneGetsItsOwn) {
     EXPECT_EQ(failure(id).code, Errc::timed_out);
     EXPECT_GE(stage.executions[1].at - stage.executions[0].at, 6s);
     EXPECT_LT(stage.executions[1].at - stage.executions[0].at, 7s);
+}
+
+class SlowPoolTest : public LimitTest {
+protected:
+    static SimOptions options() {
+        SimOptions o;
+        o.pool_delay_max = std::chrono::hours(1);  // threads are that hard to come by
+        return o;
+    }
+    SlowPoolTest() : LimitTest(options()) {}
+    std::vector<core::TaskId> submit_ten() {
+        std::vector<core::TaskId> ids;
+        for (int i = 0; i < 10; i++) ids.push_back(submit_one_step());
+        return ids;
+    }
+};
+
+TEST_F(SlowPoolTest, ItsTimeoutAndItsIdleTimeBeginWhenItsFunctionBegins) {
+    stage.options.timeout = 5s;
+    stage.options.idle = 4s;
+    stage.options.retry = Retry().attempts(1);
+    stage.on("work", [this](const Attempt& attempt) -> std::string {
+        const auto left = std::chrono::duration_cast<Micros>(attempt.deadline() - TimePoint(world.clock.wall()));
+        EXPECT_EQ(left, 5s);
+        stage.work(attempt, 3s);
+        return "done";
+    });
+
+    for (const core::TaskId& id : submit_ten()) EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
+}
+
+TEST_F(SlowPoolTest, OnceBegunItIsOverAtItsTimeout) {
+    stage.options.timeout = 5s;
+    stage.options.retry = Retry().attempts(1);
+    Micros longest{};
+    stage.on("work", [this, &longest](const Attempt& attempt) -> std::string {
+        const Micros begun = world.clock.boot();
+        world.process().pool().block(2h, [&] { return attempt.stop_requested(); });
+        longest = std::max(longest, world.clock.boot() - begun);
+        throw retryable("stopped");
+    });
+
+    for (const core::TaskId& id : submit_ten()) EXPECT_EQ(world.run_to_end(id).state, TaskState::failed);
+    EXPECT_GE(longest, 5s);
+    EXPECT_LT(longest, 5s + 10ms);
+}
+
+TEST_F(SlowPoolTest, AnAttemptThatNeverBeganIsNoneWhenTheTotalTimeIsUsedUp) {
+    stage.options.total = 1s;
+    stage.options.effect = Effect::once;
+
+    for (const core::TaskId& id : submit_ten()) {
+        world.run_to_end(id);
+        if (row(id).state == TaskState::completed) continue;
+        EXPECT_EQ(row(id).state, TaskState::failed);
+        EXPECT_EQ(story(id), (Story{"submitted", "claimed", "step_started work#1", "step_lost work#1",
+                                    "step_failed work#1", "failed work#1"}));
+        EXPECT_NE(failure(id).message.find("its total time is used up"), std::string::npos) << failure(id).message;
+    }
 }
 
 TEST_F(LimitTest, WithoutOneTheTimeoutIsAMinute) {

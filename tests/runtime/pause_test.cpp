@@ -27,6 +27,9 @@ TEST_F(PauseTest, PauseLetsTheRunningStepEndAndStartsNoNewOne) {
     ASSERT_TRUE(world.operate(id, Verb::pause));
     EXPECT_EQ(row(id).state, TaskState::running);
     world.run_to_end(id);
+    EXPECT_EQ(core::decode_asked(entries(id, EntryKind::paused).at(0).error),
+              core::decode_asked(entries(id, EntryKind::pause_requested).at(0).error));
+    EXPECT_FALSE(core::decode_asked(row(id).error).by.empty()) << "who asked for it";
 
     EXPECT_EQ(row(id).state, TaskState::paused);
     EXPECT_EQ(row(id).reason, Reason::by_operator);

@@ -347,6 +347,34 @@ TEST_F(DivergenceTest, ADivergedTaskCanBeCancelled) {
     EXPECT_EQ(row(id).state, TaskState::cancelled);
 }
 
+// What it writes it cannot read.
+struct Fussy {};
+void tag_invoke(to_json_t, JsonOut& out, const Fussy&) { out.null(); }
+Fussy tag_invoke(from_json_t<Fussy>, const JsonIn& in) { in.refuse("something else"); }
+
+Workflow<int> cannot_read_its_own(Context& ctx) {
+    co_await ctx.step("fussy", [] { return Fussy{}; }).on_loop();
+    co_return 0;
+}
+Workflow<int> diverges_live(Context& ctx, int, Stage* stage) {
+    auto effect = ctx.step("a", perform, stage, std::string("a")).effect(Effect::once).on_loop();
+    auto group = ctx.all(std::move(effect), cannot_read_its_own(ctx));
+    co_await std::move(group);
+    co_return 0;
+}
+
+TEST_F(DivergenceTest, WhatHasHappenedIsRecordedAlsoWhenTheCodeDivergesMeanwhile) {
+    world.serve("diverges_live", diverges_live, &stage);
+    world.start();
+
+    const auto id = world.submit("diverges_live", "0");
+
+    EXPECT_EQ(world.run_to_end(id).reason, Reason::diverged);
+    EXPECT_EQ(stage.count("a"), 1);
+    EXPECT_EQ(story(id), (Story{"submitted", "claimed", "step_started all#1/0/a#1", "step_completed all#1/1/fussy#1",
+                                "step_completed all#1/0/a#1", "paused"}));
+}
+
 // ---- length ------------------------------------------------------------------------------------------------------
 
 Workflow<int> counts_to(Context& ctx, int n, Stage* stage) {

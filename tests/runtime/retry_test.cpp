@@ -200,17 +200,31 @@ TEST_F(RetryTest, TheTasksAttemptsCountForStepsThatSetNone) {
     EXPECT_EQ(stage.count("work"), 3);
 }
 
-TEST_F(RetryTest, TheStepsOwnPolicyBeatsTheTasksAndTheTypes) {
+TEST_F(RetryTest, TheStepsOwnAttemptsBeatTheTasksAndThoseTheTypes) {
     world.serve("one", one_step, &stage).retry = Retry().attempts(4);
     fail_first(100);
-    const auto by_type = submit_one_step(SubmitOptions().max_attempts(3));
-    world.run_to_end(by_type);
+    world.run_to_end(submit_one_step());
     EXPECT_EQ(stage.count("work"), 4);
 
+    world.run_to_end(submit_one_step(SubmitOptions().max_attempts(3)));
+    EXPECT_EQ(stage.count("work"), 4 + 3);
+
     stage.options.retry = Retry().attempts(2);
-    const auto by_step = submit_one_step(SubmitOptions().max_attempts(3));
-    world.run_to_end(by_step);
-    EXPECT_EQ(stage.count("work"), 4 + 2);
+    world.run_to_end(submit_one_step(SubmitOptions().max_attempts(3)));
+    EXPECT_EQ(stage.count("work"), 4 + 3 + 2);
+}
+
+TEST_F(RetryTest, WhatAStepLeavesOpenFollowsItsType) {
+    world.serve("one", one_step, &stage).retry = Retry().attempts(9).delay(10ms).max_delay(10ms).jitter(0);
+    fail_first(2);
+    const auto by_type = submit_one_step();
+    world.run_to_end(by_type);
+    EXPECT_EQ(delays(by_type), (std::vector<Micros>{10ms, 10ms}));
+
+    stage.options.retry = Retry().max_delay(15ms);
+    const auto by_both = submit_one_step();
+    world.run_to_end(by_both);
+    EXPECT_EQ(delays(by_both), (std::vector<Micros>{10ms, 15ms}));
 }
 
 TEST_F(RetryTest, AnExhaustedStepPausesTheTaskWhereThatWasChosenAndResumeGivesItsAttemptsAnew) {

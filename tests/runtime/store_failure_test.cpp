@@ -119,6 +119,23 @@ TEST_F(StoreFailureTest, WhileTheStoreIsLostClientsHearSoAndWorkGoesOnWhenItIsBa
     EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
 }
 
+TEST_F(StoreFailureTest, AStoreThatFailsAgainAndAgainIsOpenedLessAndLessOften) {
+    start_one();
+    const Micros start = world.clock.boot();
+    world.on_take = [this](auto&) { world.disk->fail_next_apply(Fault::before); };
+    EXPECT_FALSE(submit_with_key("a"));
+    until([&] { return world.process().openings() == 7; });
+    EXPECT_GE(world.clock.boot() - start, 3s) << "0, 0.1, 0.2, 0.4 ... seconds";
+
+    world.on_take = nullptr;
+    world.advance(60s);
+    const Micros healed = world.clock.boot();
+    world.disk->fail_next_apply(Fault::before);
+    EXPECT_FALSE(submit_with_key("b"));
+    until([&] { return world.process().store() != nullptr; });
+    EXPECT_LT(world.clock.boot() - healed, 100ms) << "the first failure after a sound time: at once";
+}
+
 TEST_F(StoreFailureTest, EverySlotIsFreeAgainAfterFailures) {
     start_one();
     for (const Fault fault : {Fault::before, Fault::after, Fault::full}) {
@@ -148,6 +165,54 @@ TEST_F(StoreFailureTest, OnAFullDiskClientsAreRefusedAndTheRecordsOfRunningTasks
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::disk_full);
     EXPECT_TRUE(submit_with_key("k")) << "the next command works";
+}
+
+Workflow<std::string> sleeps(Context& ctx, std::string) {
+    co_await ctx.sleep(std::chrono::hours(5));
+    co_return "slept";
+}
+
+TEST_F(StoreFailureTest, OnADiskThatIsFullJustThenATaskStillWakesWhenItIsDue) {
+    world.serve("sleeps", sleeps);
+    world.start();
+    const auto id = world.submit("sleeps", R"("")");
+    until_state(id, TaskState::waiting);
+    world.settle();
+
+    world.disk->fail_next_apply(Fault::full);  // of the batch that would wake it, and has nothing else
+
+    EXPECT_EQ(world.run_to_end(id).state, TaskState::completed);
+    EXPECT_EQ(world.process().openings(), 1);
+}
+
+TEST_F(StoreFailureTest, WhoWaitsForAnEndLooksAgainWhenTheStoreWasOpenedAnew) {
+    world.serve("sleeps", sleeps);
+    world.start();
+    const auto id = world.submit("sleeps", R"("")");
+    until_state(id, TaskState::waiting);
+    world.settle();
+    int watchers = 0, waiters = 0, feeds = 0;
+    TaskState seen = TaskState::waiting;
+    world.process().engine().watch(id, [&](const core::Notice& notice) {
+        EXPECT_EQ(notice.id, id);
+        seen = row(id).state;
+        watchers++;
+    });
+    world.process().engine().waiters().add(id, [&](std::optional<std::string> output) {
+        EXPECT_FALSE(output);
+        waiters++;
+    });
+
+    world.process().engine().on_feed([&](std::int64_t) { feeds++; });
+
+    world.disk->fail_next_flush(Fault::after);
+    EXPECT_FALSE(world.operate(id, Verb::cancel)) << "it happened, and nobody was told";
+    world.settle();
+
+    EXPECT_EQ(watchers, 1);
+    EXPECT_EQ(waiters, 1);
+    EXPECT_GE(feeds, 1);
+    EXPECT_EQ(seen, TaskState::cancelled);
 }
 
 TEST_F(StoreFailureTest, ACancelDuringTheFailureIsUnknownAndRepeatSafe) {

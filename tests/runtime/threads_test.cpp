@@ -3,6 +3,9 @@
 
 #include "runtime/attempt.hpp"
 #include "runtime/idle.hpp"
+#include "support/store_over.hpp"
+
+#include <pthread.h>
 
 #include <numeric>
 #include <set>
@@ -275,9 +278,9 @@ Workflow<int> sleeps_long(Context& ctx, int) {
 
 class IdleTest : public ThreadsTest {
 protected:
-    void wait_until_idle() {
+    void wait_until_idle(const std::vector<std::string>& queues = {}) {
         std::promise<void> idle;
-        holder->loop().post([&] { runtime::when_idle(*holder, registry, {}, [&] { idle.set_value(); }); });
+        holder->loop().post([&] { runtime::when_idle(*holder, registry, queues, [&] { idle.set_value(); }); });
         idle.get_future().wait();
     }
 };
@@ -327,6 +330,17 @@ TEST_F(IdleTest, ATaskLeftToANewerVersionKeepsNobodyBusy) {
     EXPECT_EQ(holder->engine().held(), 0u);
 }
 
+TEST_F(IdleTest, ATaskOfItsQueuesIsNotOverlookedBehindManyNewerOnesOfOtherQueues) {
+    serve("flaky", fails_first, &meeting);
+    start();
+    const std::string ours = submit("flaky", "0", SubmitOptions().queue("a").delay(300ms));
+    for (int i = 0; i < 101; i++) submit("flaky", "0", SubmitOptions().queue("b").delay(std::chrono::hours(1)));
+
+    wait_until_idle({"a"});
+
+    EXPECT_EQ(backend->status(ours)->state, TaskState::completed);
+}
+
 TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
     serve("sleeps", sleeps_long);
     start();
@@ -338,37 +352,20 @@ TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
 
 // ---- a store that is lost ----------------------------------------------------------------------------------------
 
-class LostStore final : public core::Store {
+// Works until that many submits are in; the next one is lost.
+class LostStore final : public StoreOver {
 public:
-    explicit LostStore(std::unique_ptr<core::Store> store) : store_(std::move(store)) {}
+    explicit LostStore(std::unique_ptr<core::Store> store, int submits = 0)
+        : StoreOver(std::move(store)), submits_(submits) {}
     Result<core::Applied> apply(std::span<const core::Command> batch) override {
         for (const core::Command& command : batch)
-            if (std::holds_alternative<core::Submit>(command)) is_lost_ = true;
-        if (is_lost_) return Error{Errc::store_unavailable, "the disk is gone"};
-        return store_->apply(batch);
+            if (std::holds_alternative<core::Submit>(command)) submits_--;
+        if (submits_ < 0) return Error{Errc::store_unavailable, "the disk is gone"};
+        return StoreOver::apply(batch);
     }
-    Result<void> flush() override { return store_->flush(); }
-    std::int32_t epoch() const override { return store_->epoch(); }
-    bool unclean() const override { return store_->unclean(); }
-    Result<void> close() override { return store_->close(); }
-    Result<core::TaskRow> get(const core::TaskId& id) override { return store_->get(id); }
-    Result<core::TaskRow> get(core::TaskRef ref) override { return store_->get(ref); }
-    Result<std::vector<core::TaskId>> match(std::string_view p, int n) override { return store_->match(p, n); }
-    Result<std::vector<core::TaskRow>> list(const core::ListFilter& f) override { return store_->list(f); }
-    Result<std::vector<core::Entry>> journal(core::TaskRef t, int a, int n) override {
-        return store_->journal(t, a, n);
-    }
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t a, int n) override {
-        return store_->feed(a, n);
-    }
-    Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }
-    Result<std::vector<std::int64_t>> counts() override { return store_->counts(); }
-    Result<void> backup(const std::string& f) override { return store_->backup(f); }
-    Result<std::vector<std::string>> check() override { return store_->check(); }
 
 private:
-    std::unique_ptr<core::Store> store_;
-    bool is_lost_ = false;
+    int submits_;
 };
 
 TEST_F(ThreadsTest, AfterALostStoreWorkGoesOnWithTheNextOne) {
@@ -406,6 +403,182 @@ TEST_F(ThreadsTest, AStoreThatIsLostForGoodIsToldAndNoClientWaitsForEver) {
     const auto late = backend->submit("squares", "3", SubmitOptions());
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code, Errc::store_unavailable);
+}
+
+TEST_F(ThreadsTest, WhoWaitsForATaskWaitsOnWhenItsStoreWasOpenedAnew) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        auto store = store::open_sqlite(file(), clock);
+        if (!store || ++openings > 1) return store;
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(std::move(*store), 1));
+    };
+    serve("sleeps", sleeps_long);
+    start();
+    const std::string id = submit("sleeps", "0");
+    auto ended = std::async(std::launch::async, [&] { return wait(id); });
+
+    EXPECT_FALSE(backend->submit("sleeps", "0", SubmitOptions()));
+    const std::string after = submit("sleeps", "0");
+    EXPECT_EQ(backend->wait(after, 1ms).error().code, Errc::timed_out);
+    EXPECT_TRUE(backend->operate(id, TaskVerb::cancel));
+
+    EXPECT_EQ(ended.get().error().code, Errc::task_cancelled);
+}
+
+TEST_F(ThreadsTest, WhoWaitsHearsThatTheStoreIsLostForGood) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        if (++openings > 1) return Error{Errc::store_corrupt, "the file is damaged"};
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(store::open_sqlite(file(), clock).value(), 1));
+    };
+    serve("squares", squares);
+    start();
+    const std::string id = submit("squares", "3", SubmitOptions().delay(std::chrono::hours(1)));
+    auto ended = std::async(std::launch::async, [&] { return wait(id); });
+    std::promise<void> idle;
+    holder->loop().post([&] { runtime::when_idle(*holder, registry, {}, [&] { idle.set_value(); }); });
+
+    EXPECT_FALSE(backend->submit("squares", "3", SubmitOptions()));
+
+    const auto told = ended.get();
+    ASSERT_FALSE(told);
+    EXPECT_EQ(told.error().code, Errc::store_unavailable);
+    EXPECT_NE(told.error().message.find("the file is damaged"), std::string::npos);
+    idle.get_future().wait();
+    EXPECT_EQ(wait(id).error().code, Errc::store_unavailable) << "and who comes later";
+}
+
+class FullStore final : public StoreOver {
+public:
+    using StoreOver::StoreOver;
+    Result<core::Applied> apply(std::span<const core::Command> batch) override {
+        for (const core::Command& command : batch)
+            if (std::holds_alternative<core::Submit>(command)) return Error{Errc::disk_full, "no space left"};
+        return StoreOver::apply(batch);
+    }
+};
+
+TEST_F(ThreadsTest, WhatIsQueuedOnAFullDiskIsAnsweredAtTheEnd) {
+    open_store = [&] {
+        return Result<std::unique_ptr<core::Store>>(
+            std::make_unique<FullStore>(store::open_sqlite(file(), clock).value()));
+    };
+    serve("squares", squares);
+    start();
+    EXPECT_EQ(backend->submit("squares", "3", SubmitOptions()).error().code, Errc::disk_full);
+
+    // The store's thread now waits for space.
+    auto late = std::async(std::launch::async, [&] { return backend->submit("squares", "3", SubmitOptions()); });
+    while (!holder->batcher().has_work() && late.wait_for(0s) != std::future_status::ready) std::this_thread::yield();
+    holder->close_store();
+
+    EXPECT_FALSE(late.get());
+}
+
+class NeglectedStore final : public StoreOver {
+public:
+    NeglectedStore(std::unique_ptr<core::Store> store, std::atomic<int>& tries)
+        : StoreOver(std::move(store)), tries_(tries) {}
+    bool wants_upkeep() const override { return true; }
+    Result<void> upkeep() override {
+        tries_++;
+        return Error{Errc::disk_full, "checkpoint: no space left"};
+    }
+
+private:
+    std::atomic<int>& tries_;
+};
+
+TEST_F(ThreadsTest, UpkeepThatFailsCostsNobodyTheStore) {
+    std::atomic<int> openings = 0, tries = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        openings++;
+        return std::unique_ptr<core::Store>(
+            std::make_unique<NeglectedStore>(store::open_sqlite(file(), clock).value(), tries));
+    };
+    serve("squares", squares);
+    start();
+
+    for (int n = 0; n < 20; n++) {
+        auto ended = backend->submit("squares", std::to_string(n), SubmitOptions());
+        ASSERT_TRUE(ended) << ended.error().message;
+        EXPECT_EQ(wait(ended->id).value(), std::to_string(n * n));
+    }
+    close();
+
+    EXPECT_GE(tries, 1);
+    EXPECT_EQ(openings, 1);
+}
+
+// ---- a system that gives no threads ------------------------------------------------------------------------------
+
+class NoMoreThreads {
+public:
+    NoMoreThreads() {
+        pthread_getattr_default_np(&former_);
+        pthread_attr_t attributes;
+        pthread_getattr_default_np(&attributes);
+        pthread_attr_setstacksize(&attributes, std::size_t{1} << 47);  // more than there are addresses
+        pthread_setattr_default_np(&attributes);
+        pthread_attr_destroy(&attributes);
+    }
+    ~NoMoreThreads() {
+        pthread_setattr_default_np(&former_);
+        pthread_attr_destroy(&former_);
+    }
+
+private:
+    pthread_attr_t former_;
+};
+
+TEST(ThreadPool, WithoutFurtherThreadsWhatIsToRunWaitsForTheFirst) {
+    spdlog::set_level(spdlog::level::off);
+    runtime::ThreadPool pool(8);
+    std::atomic<int> ran = 0;
+    Gate all;
+    const NoMoreThreads no_more_threads;
+    EXPECT_THROW(std::thread([] {}).join(), std::system_error);
+
+    for (int i = 0; i < 20; i++)
+        pool.run([&] {
+            if (++ran == 20) all.open();
+        });
+
+    all.pass();
+    EXPECT_EQ(ran, 20);
+}
+
+TEST_F(ThreadsTest, WithoutAnyThreadTheEngineSaysSo) {
+    const NoMoreThreads no_more_threads;
+    runtime::HolderParts parts;
+    parts.open_store = [this] { return store::open_sqlite(file(), clock); };
+    parts.open_reader = [this] { return store::open_sqlite_reader(file()); };
+
+    const auto opened = runtime::Holder::open(std::move(parts), registry, options);
+
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::store_unavailable);
+    EXPECT_NE(opened.error().message.find("threads"), std::string::npos);
+}
+
+TEST_F(ThreadsTest, AFunctionThatWaitsForItsIntentDoesNotHoldUpTheEnd) {
+    std::promise<bool> begun;
+    std::function<bool(const Attempt&)> f = [&](const Attempt& attempt) {
+        meeting.begun.open();
+        meeting.go_on.pass();
+        begun.set_value(detail::begin_effect(attempt, "{}"));
+        return true;
+    };
+    serve("begins", begins_itself, &f);
+    start();
+    submit("begins", "0");
+    meeting.begun.pass();
+
+    holder->close_store();  // nobody answers any more
+    meeting.go_on.open();
+    close();
+
+    EXPECT_FALSE(begun.get_future().get());
 }
 
 }  // namespace

@@ -10,6 +10,19 @@
 using namespace pawl;
 using namespace pawl::core;
 
+TEST(Failure, WhoAskedComesBackAsItWas) {
+    for (const Asked& asked :
+         {Asked{}, Asked{"ann@host", "", ""}, Asked{"", "", "its deadline"}, Asked{"a \"b\"", "r\n1", "x"}}) {
+        EXPECT_EQ(decode_asked(encode_asked(asked)), asked);
+        const Failure failure{ErrorClass::final, Errc::task_cancelled, text_of(asked), true, asked};
+        EXPECT_EQ(decode_failure(encode_failure(failure)), failure);
+    }
+    EXPECT_EQ(encode_asked({}), "{}");
+    EXPECT_EQ(text_of({"ann", "r1", "full"}), "by ann (request r1): full");
+    EXPECT_EQ(text_of({"", "", "full"}), "full");
+    EXPECT_EQ(decode_asked("no JSON"), Asked{});
+}
+
 TEST(Failure, RoundTripsWithQuotesControlCharactersAndNul) {
     using namespace std::string_literals;
     for (const auto cls : {ErrorClass::retryable, ErrorClass::final, ErrorClass::unknown}) {

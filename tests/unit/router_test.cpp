@@ -324,6 +324,28 @@ TEST_F(RouterTest, AnUnknownStepIsResolvedOnlyByName) {
     EXPECT_EQ(done.text("state"), "pending");
 }
 
+TEST_F(RouterTest, AnEntrySaysWhoAskedInFieldsOfItsOwnAndItsErrorIsAnObject) {
+    const std::string path = "/v1/tasks/" + api.submit(R"({"type":"echo"})");
+    const std::string ann = R"({"who":"ann","request_id":"R","reason":"full"})";
+    for (const char* verb : {"pause", "resume", "cancel", "retry"}) {
+        std::string body = ann;
+        body.replace(body.find('R'), 1, verb);  // each verb its own request
+        ASSERT_EQ(api.post(path + "/" + verb, body).status, 200) << verb;
+    }
+    const std::string who = R"("by":"ann","request":")";
+
+    const std::string journal = api.get(path + "/journal").body;
+
+    EXPECT_NE(journal.find(R"("reason":"operator",)" + who + R"(pause","note":"full"})"), std::string::npos) << journal;
+    EXPECT_NE(journal.find(R"("reason":"operator",)" + who + R"(resume","note":"full"})"), std::string::npos)
+        << journal;
+    EXPECT_NE(journal.find(R"("message":"by ann (request cancel): full"},)" + who + R"(cancel","note":"full"})"),
+              std::string::npos)
+        << journal;
+    EXPECT_NE(journal.find(who + R"(retry","note":"full"})"), std::string::npos) << journal;
+    EXPECT_EQ(journal.find(R"("error":")"), std::string::npos) << "no text where an object is documented";
+}
+
 TEST_F(RouterTest, AVerbTakesOnlyItsOwnFields) {
     const std::string path = "/v1/tasks/" + api.submit(R"({"type":"echo"})");
     expect_refused(api.post(path + "/cancel", R"({"outcome":"fail"})"), 422, "bad_input", "outcome: unknown field");

@@ -144,7 +144,9 @@ void expect_invariants(const TaskRow& row) {
     if (row.state != TaskState::running) EXPECT_FALSE(row.pause_requested) << "it has had its effect";
     if (row.ending != Ending::none) EXPECT_TRUE(row.state == TaskState::running || is_final(row.state));
     EXPECT_EQ(row.reason_before != Reason::none, row.state == TaskState::paused);
-    EXPECT_EQ(row.state == TaskState::paused || row.state == TaskState::failed || row.state == TaskState::cancelled,
+    const bool is_told = row.state == TaskState::running && (row.ending != Ending::none || row.pause_requested);
+    EXPECT_EQ(row.state == TaskState::paused || row.state == TaskState::failed || row.state == TaskState::cancelled ||
+                  is_told,
               !row.error.empty());
     EXPECT_EQ(row.suspect, row.crash_count >= limits::suspect_crashes);
     EXPECT_LE(row.crash_count, limits::poison_crashes);

@@ -246,7 +246,16 @@ TEST_F(WhyTest, AnUnknownOutcomeNeedsResolve) {
     set(TaskState::paused, Reason::outcome_unknown);
     entry(EntryKind::step_unknown, "/it's#1", 1, "worker died");
     expect("outcome_unknown", "may or may not have happened: worker died", command("resolve"));
-    EXPECT_NE(why(facts).next[0].find("'/it'\\''s#1' --happened"), std::string::npos) << why(facts).next[0];
+    EXPECT_NE(why(facts).next[0].find("'/it'\\''s#1' --happened --result JSON"), std::string::npos)
+        << why(facts).next[0];
+}
+
+TEST_F(WhyTest, ACancelledTaskSaysWhoAskedAndWhatIsLeftUnknown) {
+    set(TaskState::cancelled, Reason::user);
+    fail_row("by ann (request r1)");
+    entry(EntryKind::step_unknown, "/pay#1", 1, "ignored its stop");
+    expect("cancelled", "it was cancelled: by ann (request r1); step \"/pay#1\" may or may not have happened",
+           command("retry"));
 }
 
 TEST_F(WhyTest, ABudgetIsSpent) {

@@ -46,7 +46,7 @@ class MemoryStore final : public core::Store {
 public:
     /// On an empty disk of its own.
     explicit MemoryStore(const core::Clock& clock);
-    /// `living_epoch`: as in SqliteOptions.
+    /// `living_epoch`: of this process's last opening, when that failed; 0 = none.
     MemoryStore(std::shared_ptr<MemoryDisk> disk, const core::Clock& clock,
                 core::MakeLedger make = core::make_ledger<core::AllGuards>, std::int32_t living_epoch = 0);
     ~MemoryStore() override;

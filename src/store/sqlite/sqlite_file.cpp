@@ -187,6 +187,10 @@ Result<void> migrate(Connection& connection, FileKind kind) {
     return {};
 }
 
+std::string read_store_id(Connection& connection) {
+    return connection.query_text("select hex(store_id) from meta").value_or("");
+}
+
 Result<void> check_readable(Connection& connection) {
     const std::optional<std::int64_t> min_reader = connection.query_int("select min_reader from meta");
     if (!min_reader) return *connection.failure();

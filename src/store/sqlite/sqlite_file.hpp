@@ -46,6 +46,8 @@ Result<FileKind> file_kind(Connection& connection);
 bool configure_writer(Connection& connection, FileKind kind);
 /// Applies the migrations that the file lacks. store_newer when it needs a newer binary.
 Result<void> migrate(Connection& connection, FileKind kind);
+/// The store's random id; empty on failure.
+std::string read_store_id(Connection& connection);
 /// store_newer when a reader of this version may not read the file.
 Result<void> check_readable(Connection& connection);
 

@@ -25,7 +25,9 @@ public:
         : lock_(std::move(lock)), path_(std::move(path)), machine_clock_(clock) {}
     ~SqliteStore() override;
 
-    Result<void> open(MakeLedger make, std::int32_t living_epoch);
+    /// `last`: see SqliteOptions.
+    Result<void> open(MakeLedger make, bool create, const SqliteOpening& last);
+    const std::string& id() const { return id_; }
 
     Result<Applied> apply(std::span<const Command> batch) override;
     Result<void> flush() override;
@@ -60,10 +62,12 @@ private:
     /// Drops what is not flushed. Afterwards the store works on after disk_full, else it must be opened again.
     Error roll_back();
     Result<void> checkpoint();
+    Error take_failure();
     static int on_commit(void* self, sqlite3*, const char*, int pages);
 
     FileLock lock_;
     std::string path_;
+    std::string id_;
     const Clock& machine_clock_;
     Connection connection_;
     SqliteTables tables_{connection_};
@@ -90,17 +94,25 @@ SqliteStore::~SqliteStore() {
 
 // ---- opening and closing -----------------------------------------------------------------------------------------
 
-Result<void> SqliteStore::open(MakeLedger make, std::int32_t living_epoch) {
-    if (!connection_.open(path_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)) return *connection_.failure();
+Result<void> SqliteStore::open(MakeLedger make, bool create, const SqliteOpening& last) {
+    if (!connection_.open(path_, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0)))
+        return *connection_.failure();
     const Result<FileKind> kind = file_kind(connection_);
     if (!kind) return kind.error();
+    if (last.epoch != 0 && (*kind == FileKind::empty || read_store_id(connection_) != last.store_id)) {
+        if (connection_.failure()) return *connection_.failure();
+        return Error{Errc::refused, path_ +
+                                        ": this is not the store that was open until now; nothing was changed; "
+                                        "put that file back, or start anew with this one"};
+    }
     if (sqlite3_db_readonly(connection_.handle(), "main") == 1) {
         return Error{Errc::store_readonly, path_ + ": it cannot be written; nothing was changed; make it writable"};
     }
     if (!configure_writer(connection_, *kind)) return *connection_.failure();
     if (auto migrated = migrate(connection_, *kind); !migrated) return migrated.error();
     sqlite3_wal_hook(connection_.handle(), &SqliteStore::on_commit, this);
-    return take_ownership(make, living_epoch);
+    id_ = read_store_id(connection_);
+    return take_ownership(make, last.epoch);
 }
 
 // One transaction: the new epoch, and every task of older epochs taken over.
@@ -213,9 +225,13 @@ Result<void> SqliteStore::checkpoint() {
     pages_done_ = wal_pages_;  // a reader that holds some pages up must not make us try again and again
     if (status == SQLITE_OK || (status & 0xff) == SQLITE_BUSY) return {};
     connection_.note(status, "checkpoint");
-    const Error error = *connection_.failure();
+    return take_failure();
+}
+
+// Of upkeep: rows and log still have everything that was stored, and a statement that needs more finds out itself.
+Error SqliteStore::take_failure() {
+    Error error = *connection_.failure();
     connection_.clear_failure();
-    // The log still has everything: only the next checkpoint matters.
     return error;
 }
 
@@ -225,7 +241,7 @@ Result<void> SqliteStore::upkeep() {
     if (tables_.has_erased()) {
         connection_.exec(("pragma incremental_vacuum(" + std::to_string(vacuumed_pages) + ")").c_str());
         if (connection_.query_int("pragma freelist_count") == 0) tables_.reset_erased();
-        if (connection_.failure()) return roll_back();
+        if (connection_.failure()) return take_failure();
     }
     return checkpoint();
 }
@@ -243,14 +259,19 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Clock&
                                            MakeLedger make) {
     const Result<std::string> real_path = sqlite_real_path(path);
     if (!real_path) return real_path.error();
-    if (!options.create && !std::filesystem::exists(*real_path)) {
-        return Error{Errc::not_found, path + ": no such file; `pawl submit` or `pawl worker` makes it"};
+    const SqliteOpening last = options.last ? *options.last : SqliteOpening{};
+    const bool create = options.create && last.epoch == 0;
+    if (!create && !std::filesystem::exists(*real_path)) {
+        const char* advice = last.epoch == 0 ? ": no such file; `pawl submit` or `pawl worker` makes it"
+                                             : ": the file is gone while it was in use; put it back, then start again";
+        return Error{Errc::not_found, path + advice};
     }
     if (auto local = check_file_system(*real_path); !local) return local.error();
     Result<FileLock> lock = FileLock::take(*real_path, options.program);
     if (!lock) return lock.error();
     auto store = std::make_unique<SqliteStore>(std::move(*lock), *real_path, clock);
-    if (auto opened = store->open(make, options.living_epoch); !opened) return opened.error();
+    if (auto opened = store->open(make, create, last); !opened) return opened.error();
+    if (options.last) *options.last = {store->epoch(), store->id()};
     return std::unique_ptr<Store>(std::move(store));
 }
 

@@ -10,22 +10,28 @@
 
 namespace pawl::store {
 
+/// One opening of a file, kept by its process for the next one.
+struct SqliteOpening {
+    std::int32_t epoch = 0;  ///< 0 = none yet
+    std::string store_id;
+};
+
 struct SqliteOptions {
     /// Written into the lock file, for the message that a second process gets.
     std::string program = "pawl";
     /// Make the file when there is none; otherwise its absence is not_found.
     bool create = true;
-    /// Epoch of this process's last opening, when that failed (0 = none): what it held is handed back, and no task is
-    /// suspected of having killed its owner.
-    std::int32_t living_epoch = 0;
+    /// This process's last opening of the file, which then failed; replaced by the new one. What the last one held is
+    /// handed back, no task is suspected of having killed its owner; and no other file is taken for that store.
+    SqliteOpening* last = nullptr;
 };
 
 /// Opens the file for writing, as its only holder in the world: takes the lock `<real path>.lock`, brings the schema up
 /// to date, raises the epoch (which voids every older claim) and takes over what the last holder left running.
 ///
 /// Errors: store_locked (another process holds it; the message names it), store_readonly, store_newer, store_corrupt
-/// (damaged, or not a database), refused (a database of another program; a network file system), disk_full, not_found,
-/// store_unavailable. Nothing was changed then.
+/// (damaged, or not a database), refused (a database of another program; another store than that of `last`; a network
+/// file system), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing was changed then.
 /// `clock` must outlive the store.
 Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const core::Clock& clock,
                                                  const SqliteOptions& options = {},

@@ -13,9 +13,10 @@ create table meta(
     clean int not null,               -- the last holder closed it
     seq int not null,                 -- newest numbers in use, for when their rows were purged
     ref int not null,
-    clock int not null                -- newest store time, for the same reason
+    clock int not null,               -- newest store time, for the same reason
+    store_id blob not null            -- random: tells one store from another at the same path
 ) strict;
-insert into meta values(1, 1, 1, 1, 0, 1, 0, 0, 0);
+insert into meta values(1, 1, 1, 1, 0, 1, 0, 0, 0, randomblob(16));
 
 create table lane(
     id integer primary key,
