@@ -27,8 +27,7 @@ void close_from(unsigned first) {
     rlimit limit{};
     const bool known = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1u << 20;
     const unsigned end = known ? static_cast<unsigned>(limit.rlim_cur) : 1u << 20;
-    for (unsigned fd = first; fd < end; ++fd)
-        ::close(static_cast<int>(fd));
+    for (unsigned fd = first; fd < end; ++fd) ::close(static_cast<int>(fd));
 }
 
 void set_limit(decltype(RLIMIT_CORE) what, std::uint64_t value, std::uint64_t hard) {
@@ -42,8 +41,7 @@ void reset_signals() {
     // Ignored signals stay ignored over exec, and ours would surprise a tool.
     struct sigaction by_default {};
     by_default.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; ++number)
-        ::sigaction(number, &by_default, nullptr);
+    for (int number = 1; number < NSIG; ++number) ::sigaction(number, &by_default, nullptr);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -72,9 +70,7 @@ void run_child(const ChildPlan& plan) {
     if (::write(status, &ready, sizeof ready) != sizeof ready) ::_exit(127);
     char go = 0;
     ssize_t got = 0;
-    do {
-        got = ::read(gate, &go, 1);
-    } while (got < 0 && errno == EINTR);
+    do { got = ::read(gate, &go, 1); } while (got < 0 && errno == EINTR);
     // The end of the stream: our parent is gone, or gave us up. Nobody has recorded that we run, so we must not.
     if (got != 1) ::_exit(126);
     ::execve(plan.program, plan.argv, plan.environment);

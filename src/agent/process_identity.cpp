@@ -45,8 +45,7 @@ std::string read_small_file(const std::string& path, std::size_t bytes_max = 256
 
 std::string boot_id() {
     std::string id = read_small_file("/proc/sys/kernel/random/boot_id");
-    while (!id.empty() && id.back() == '\n')
-        id.pop_back();
+    while (!id.empty() && id.back() == '\n') id.pop_back();
     return id;
 }
 

@@ -10,7 +10,9 @@ namespace pawl {
 
 namespace cli {
 
-std::vector<Verb> engine_verbs(runtime::Registry& registry) { return {worker_verb(registry), run_verb(registry), demo_verb(registry), demo_tool_verb()}; }
+std::vector<Verb> engine_verbs(runtime::Registry& registry) {
+    return {worker_verb(registry), run_verb(registry), demo_verb(registry), demo_tool_verb()};
+}
 
 }  // namespace cli
 

@@ -126,8 +126,7 @@ core::HttpResponse to_response(http::response<ArrivingBody>&& message) {
     out.headers.reserve(8);
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name)
-            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         out.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     out.body = std::move(message.body().text);
@@ -187,8 +186,7 @@ Awaitable<std::optional<NetError>> Connection::open(std::shared_ptr<Call> call, 
         asio::ip::basic_resolver<tcp, Executor> resolver(loop_);
         auto [ec, found] = co_await resolver.async_resolve(url_.host, std::to_string(url_.port), as_result);
         if (ec) co_return connect_error(url_, "the name cannot be looked up: " + ec.message());
-        for (const auto& entry : found)
-            endpoints.push_back(entry.endpoint());
+        for (const auto& entry : found) endpoints.push_back(entry.endpoint());
     }
     std::optional<NetError> failed = connect_error(url_, "the name has no address");
     for (const tcp::endpoint& endpoint : endpoints) {

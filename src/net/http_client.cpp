@@ -221,14 +221,12 @@ void HttpClient::Pool::forget(const std::string& host_key) {
 void HttpClient::Pool::start_waiting(const std::string& host_key) {
     if (closed_) return;
     const auto serve = [this](Host& host) {
-        while (!host.waiting.empty() && try_start(host, host.waiting.front()))
-            host.waiting.pop_front();
+        while (!host.waiting.empty() && try_start(host, host.waiting.front())) host.waiting.pop_front();
     };
     serve(hosts_[host_key]);
     if (short_of_total_) {
         short_of_total_ = false;
-        for (auto& [key, host] : hosts_)
-            serve(host);
+        for (auto& [key, host] : hosts_) serve(host);
     }
     forget(host_key);
 }
@@ -272,8 +270,7 @@ void HttpClient::Pool::shut_down() {
         cancel(call);
     }
     for (auto& [key, host] : hosts_) {
-        for (const auto& conn : host.idle)
-            conn->close();
+        for (const auto& conn : host.idle) conn->close();
         host.open -= host.idle.size();
         total_ -= host.idle.size();
         host.idle.clear();
@@ -351,9 +348,7 @@ private:
 HttpClient::HttpClient(boost::asio::io_context& loop, HttpClientOptions options)
     : pool_(std::make_shared<Pool>(loop, std::move(options))) {}
 
-HttpClient::~HttpClient() {
-    pool_->shut_down();
-}
+HttpClient::~HttpClient() { pool_->shut_down(); }
 
 std::unique_ptr<core::HttpExchange> HttpClient::send(
     core::HttpRequest request, std::function<void(std::variant<core::HttpResponse, core::NetError>)> done,
@@ -365,11 +360,7 @@ std::unique_ptr<core::HttpExchange> HttpClient::send(
     });
 }
 
-std::size_t HttpClient::connections() const {
-    return pool_->connections();
-}
-std::size_t HttpClient::connections_made() const {
-    return pool_->connections_made();
-}
+std::size_t HttpClient::connections() const { return pool_->connections(); }
+std::size_t HttpClient::connections_made() const { return pool_->connections_made(); }
 
 }  // namespace pawl::net

@@ -24,9 +24,7 @@ using AnyAcceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol, 
 // Long enough that a process out of file descriptors does not spin, short enough to go unnoticed.
 constexpr std::chrono::milliseconds accept_pause{50};
 
-Error system_refusal(const std::string& what) {
-    return {Errc::refused, what + ": " + std::strerror(errno)};
-}
+Error system_refusal(const std::string& what) { return {Errc::refused, what + ": " + std::strerror(errno)}; }
 
 bool is_socket(const std::string& path, ino_t* inode = nullptr) {
     struct stat info {};
@@ -191,42 +189,29 @@ void HttpServer::Core::sweep() {
 
 void HttpServer::Core::stop() {
     stopping = true;
-    for (const auto& listener : std::exchange(listeners_, {}))
-        listener->close();
+    for (const auto& listener : std::exchange(listeners_, {})) listener->close();
     const auto sessions = sessions_;
-    for (const auto& session : sessions)
-        session->stop();
+    for (const auto& session : sessions) session->stop();
 }
 
 void HttpServer::Core::close() {
     stop();
     const auto sessions = sessions_;
-    for (const auto& session : sessions)
-        session->close();
+    for (const auto& session : sessions) session->close();
     handler = nullptr;
 }
 
 HttpServer::HttpServer(boost::asio::io_context& loop, Handler handler, HttpServerOptions options)
     : core_(std::make_shared<Core>(loop, std::move(handler), options)) {}
 
-HttpServer::~HttpServer() {
-    core_->close();
-}
+HttpServer::~HttpServer() { core_->close(); }
 
-Result<void> HttpServer::listen_unix(const std::string& path) {
-    return core_->listen_unix(path);
-}
+Result<void> HttpServer::listen_unix(const std::string& path) { return core_->listen_unix(path); }
 Result<std::uint16_t> HttpServer::listen_tcp(const std::string& address, std::uint16_t port) {
     return core_->listen_tcp(address, port);
 }
-void HttpServer::stop() {
-    core_->stop();
-}
-void HttpServer::close() {
-    core_->close();
-}
-std::size_t HttpServer::connections() const {
-    return core_->connections();
-}
+void HttpServer::stop() { core_->stop(); }
+void HttpServer::close() { core_->close(); }
+std::size_t HttpServer::connections() const { return core_->connections(); }
 
 }  // namespace pawl::net

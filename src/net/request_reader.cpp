@@ -91,8 +91,7 @@ RequestReader::Need RequestReader::go_on(std::string& buffer) {
 
 RequestReader::Need RequestReader::read_header(std::string& buffer) {
     // A client may send an empty line before the request; an old one does after a POST.
-    while (scanned_ == 0 && buffer.starts_with("\r\n"))
-        buffer.erase(0, 2);
+    while (scanned_ == 0 && buffer.starts_with("\r\n")) buffer.erase(0, 2);
     const std::size_t from = scanned_ < 3 ? 0 : scanned_ - 3;
     const std::size_t end = buffer.find("\r\n\r\n", from);
     const std::size_t header_bytes = end == std::string::npos ? buffer.size() : end + 4;
@@ -135,8 +134,7 @@ RequestReader::Need RequestReader::check_header() {
     // Copied before the body: trailers must not add to what was checked.
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name)
-            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         request_.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     if (message.version() != 10 && message.version() != 11) return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken");

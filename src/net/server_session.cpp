@@ -181,8 +181,7 @@ std::string HttpServer::Session::head_of(const ServerResponse& response) const {
         head += "\r\n";
     };
     if (!response.content_type.empty()) add("Content-Type", response.content_type);
-    for (const auto& [name, value] : response.headers)
-        add(name, value);
+    for (const auto& [name, value] : response.headers) add(name, value);
     if (!response.stream) {
         if (response.status != 204 && response.status != 304)
             add("Content-Length", std::to_string(response.body.size()));

@@ -34,8 +34,7 @@ int owner_index() {
 TlsClient::~TlsClient() {
     // Streams may outlive us in suspended reads; their context must not call back into a dead owner.
     if (context_) SSL_CTX_set_ex_data(context_->native_handle(), owner_index(), nullptr);
-    for (const auto& [host, session] : sessions_)
-        SSL_SESSION_free(session);
+    for (const auto& [host, session] : sessions_) SSL_SESSION_free(session);
 }
 
 Result<void> TlsClient::open() {

@@ -126,8 +126,7 @@ Result<Fd> connect_to(const std::string& path, core::Micros timeout) {
 
 std::string request_text(const LocalRequest& request) {
     std::string text = request.method + " " + request.target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
-    for (const auto& [name, value] : request.headers)
-        text += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : request.headers) text += name + ": " + value + "\r\n";
     if (!request.body.empty() || request.method != "GET") {
         text += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     }
@@ -139,8 +138,7 @@ bool is_sendable(const LocalRequest& request) {
     constexpr std::string_view breaks("\r\n\0", 3);
     bool ok =
         clean(request.method, std::string_view(" \r\n\0", 4)) && clean(request.target, std::string_view(" \r\n\0", 4));
-    for (const auto& [name, value] : request.headers)
-        ok = ok && clean(name, breaks) && clean(value, breaks);
+    for (const auto& [name, value] : request.headers) ok = ok && clean(name, breaks) && clean(value, breaks);
     return ok;
 }
 
@@ -149,8 +147,7 @@ core::HttpResponse to_response(http::response<http::string_body>&& message) {
     out.status = static_cast<int>(message.result_int());
     for (const auto& field : message) {
         std::string name(field.name_string());
-        for (char& c : name)
-            c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
         out.headers.emplace_back(std::move(name), std::string(field.value()));
     }
     out.body = std::move(message.body());
@@ -159,9 +156,7 @@ core::HttpResponse to_response(http::response<http::string_body>&& message) {
 
 }  // namespace
 
-Result<core::HttpResponse> UnixClient::request(const LocalRequest& r) const {
-    return exchange(r, nullptr);
-}
+Result<core::HttpResponse> UnixClient::request(const LocalRequest& r) const { return exchange(r, nullptr); }
 
 Result<core::HttpResponse> UnixClient::stream(const LocalRequest& r,
                                               const std::function<bool(std::string_view)>& chunk) const {

@@ -13,9 +13,7 @@ namespace {
 constexpr std::size_t url_bytes_max = 8'192;
 constexpr std::size_t host_bytes_max = 253;
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 Error bad(std::string_view text, std::string_view why) {
     return {Errc::bad_input, "URL \"" + std::string(text.substr(0, 200)) + "\": " + std::string(why)};

@@ -91,13 +91,15 @@ void AsioLoop::cancel(TimerToken token) {
 }
 
 void AsioLoop::wait(Timers& timers) {
-    timers.fd.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, &timers](boost::system::error_code e) {
-        if (e) return;
-        std::uint64_t fired = 0;
-        [[maybe_unused]] const auto n = ::read(timers.fd.native_handle(), &fired, sizeof fired);  // ECANCELED: clock set
-        fire(timers);
-        wait(timers);
-    });
+    timers.fd.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                         [this, &timers](boost::system::error_code e) {
+                             if (e) return;
+                             std::uint64_t fired = 0;
+                             [[maybe_unused]] const auto n =
+                                 ::read(timers.fd.native_handle(), &fired, sizeof fired);  // ECANCELED: clock set
+                             fire(timers);
+                             wait(timers);
+                         });
 }
 
 std::int64_t AsioLoop::now_us(const Timers& timers) const {

@@ -48,8 +48,7 @@ std::string Scope::next_path(std::string_view name) {
     return path;
 }
 
-OpBase::OpBase(Context& ctx, OpKind op_kind, std::string_view op_name)
-    : kind(op_kind), name(op_name), context(&ctx) {}
+OpBase::OpBase(Context& ctx, OpKind op_kind, std::string_view op_name) : kind(op_kind), name(op_name), context(&ctx) {}
 
 void OpBase::begin() {
     PAWL_ASSERT(scope != nullptr);
@@ -108,7 +107,8 @@ void Group::launch_op(OpBase& op, Scope& branch_scope) {
     op.begin();
 }
 
-void Group::launch_workflow(WorkflowPromiseBase& promise, std::coroutine_handle<> handle, std::size_t i, bool as_value) {
+void Group::launch_workflow(WorkflowPromiseBase& promise, std::coroutine_handle<> handle, std::size_t i,
+                            bool as_value) {
     BranchListener& listener = listeners_[i];
     listener.group = this;
     listener.promise = &promise;
@@ -125,8 +125,9 @@ void Group::branch_done(bool branch_failed, const OpBase* op, std::exception_ptr
     PAWL_ASSERT(left_ > 0);
     left_--;
     if (branch_failed && !failure_) {
-        failure_ = error ? error
-                         : std::make_exception_ptr(StepFailed(op->path, op->name, op->state.cls, op->state.code, op->value));
+        failure_ =
+            error ? error
+                  : std::make_exception_ptr(StepFailed(op->path, op->name, op->state.cls, op->state.code, op->value));
         context->execution().abandon_under(path + "/", *this);
     }
     context->execution().check_later(*this);

@@ -30,7 +30,10 @@ Result<std::unique_ptr<Holder>> Holder::open(HolderParts parts, const Registry& 
 
 Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
                std::unique_ptr<core::Reader> reader)
-    : parts_(std::move(parts)), options_(std::move(options)), loop_(clock_), batcher_(clock_),
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      loop_(clock_),
+      batcher_(clock_),
       reader_(std::move(reader)) {
     if (parts_.make_net) net_ = parts_.make_net(loop_.io());
     pool_ = std::make_unique<ThreadPool>(options_.pool_threads_max);
@@ -101,9 +104,9 @@ void Holder::drain(std::function<void()> done) {
 Result<core::Answer> Holder::call(core::Command command) {
     std::promise<Result<core::Answer>> promise;
     auto answer = promise.get_future();
-    const bool taken = batcher_.push_blocking(Item{
-        std::move(command),
-        [&promise](core::Command&, Result<core::Answer> a) { promise.set_value(std::move(a)); }, false, true});
+    const bool taken = batcher_.push_blocking(
+        Item{std::move(command),
+             [&promise](core::Command&, Result<core::Answer> a) { promise.set_value(std::move(a)); }, false, true});
     if (!taken) return Error{Errc::store_unavailable, "the engine is being stopped; nothing was stored"};
     return answer.get();
 }
@@ -126,10 +129,13 @@ void Holder::read_here(const std::function<void(core::Reader&)>& work) {
 void Holder::purge() {
     constexpr int chunk = 256;
     core::Purge command{options_.retention, chunk};
-    engine_->send(command, [this](core::Command&, Result<core::Answer> answer) {
-        if (answer && std::get<core::Purged>(*answer).more) return purge();
-        loop_.after(1h, [this] { purge(); });
-    }, false);
+    engine_->send(
+        command,
+        [this](core::Command&, Result<core::Answer> answer) {
+            if (answer && std::get<core::Purged>(*answer).more) return purge();
+            loop_.after(1h, [this] { purge(); });
+        },
+        false);
 }
 
 }  // namespace pawl::runtime

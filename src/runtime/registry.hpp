@@ -22,7 +22,7 @@ struct RegisteredType {
     std::string queue = "default";
     int priority = 0;
     std::optional<Duration> deadline;
-    Retry retry;                         ///< of steps that set none
+    Retry retry;  ///< of steps that set none
     std::string input_schema;
     /// Starts the workflow on the JSON of its input.
     std::function<Workflow<std::string>(Context&, std::string input)> run;

@@ -78,8 +78,7 @@ TEST_F(HttpClientTest, AKeptConnectionServesTheNextExchange) {
             write_all(fd, ok_abc);
         }
     });
-    for (int i = 0; i < 3; ++i)
-        EXPECT_EQ(response_of(get(peer.url())).body, "abc");
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(response_of(get(peer.url())).body, "abc");
     EXPECT_EQ(client->connections_made(), 1u);
 }
 
@@ -88,8 +87,7 @@ TEST_F(HttpClientTest, AKeptConnectionThatDiedIsReplacedUnseen) {
         read_until(fd, "\r\n\r\n");
         write_all(fd, ok_abc);  // and closes, without having said so
     });
-    for (int i = 0; i < 5; ++i)
-        EXPECT_EQ(response_of(get(peer.url())).body, "abc");
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(response_of(get(peer.url())).body, "abc");
     EXPECT_EQ(peer.accepted(), 5);
 }
 
@@ -224,8 +222,7 @@ TEST_F(HttpClientTest, TheIdleLimitStartsAnewWithEachByte) {
         read_until(fd, "\r\n\r\n");
         write_all(fd, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n");
         for (int i = 0; i < 20; ++i) {
-            while (arrived < i)
-                std::this_thread::yield();
+            while (arrived < i) std::this_thread::yield();
             write_all(fd, "x");
         }
         testing::read_all(fd);

@@ -237,8 +237,7 @@ TEST(HttpServer, AnAnswerMayComeLater) {
         asked = true;
     });
     std::thread late([&] {
-        while (!asked)
-            std::this_thread::yield();
+        while (!asked) std::this_thread::yield();
         boost::asio::post(served.loop, [&] {
             ServerResponse response;
             response.body = "at last";
@@ -271,12 +270,10 @@ TEST(HttpServer, ACallerThatLeavesIsNoticed) {
     });
     const int fd = connect_tcp(served.port);
     write_all(fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (!asked)
-        std::this_thread::yield();
+    while (!asked) std::this_thread::yield();
     EXPECT_FALSE(gone);
     ::close(fd);
-    while (!gone)
-        std::this_thread::yield();
+    while (!gone) std::this_thread::yield();
     boost::asio::post(served.loop, [&] {
         kept({});
         kept = nullptr;
@@ -299,8 +296,7 @@ TEST(HttpServer, AStreamArrivesPieceByPieceAndTheConnectionGoesOn) {
     const int fd = connect_tcp(served.port);
     write_all(fd, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_NE(read_until(fd, "\r\n\r\n").find("Transfer-Encoding: chunked"), std::string::npos);
-    while (!open)
-        std::this_thread::yield();
+    while (!open) std::this_thread::yield();
     boost::asio::post(served.loop, [&] { EXPECT_TRUE(stream->write("one")); });
     EXPECT_EQ(read_until(fd, "one\r\n"), "3\r\none\r\n");
     boost::asio::post(served.loop, [&] {
@@ -326,16 +322,14 @@ TEST(HttpServer, ASlowReaderIsCutWhenItsBufferIsFull) {
             response.stream = [&](std::shared_ptr<BodyStream> stream) {
                 const std::string piece(10'000, 'x');
                 // What the kernel takes is not ours to bound; what we hold is.
-                for (int i = 0; i < 100'000 && !cut; ++i)
-                    cut = !stream->write(piece);
+                for (int i = 0; i < 100'000 && !cut; ++i) cut = !stream->write(piece);
             };
             respond(std::move(response));
         },
         options);
     const int fd = connect_tcp(served.port);
     write_all(fd, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (!cut)
-        std::this_thread::yield();
+    while (!cut) std::this_thread::yield();
     EXPECT_TRUE(gone);
     const std::string got = read_all(fd);
     EXPECT_FALSE(got.ends_with("0\r\n\r\n")) << "a cut body must not look whole";
@@ -363,14 +357,12 @@ TEST(HttpServer, StopAnswersWhatIsOpenAndRefusesWhatIsNew) {
     const int idle = connect_tcp(served.port);
     const int busy = connect_tcp(served.port);
     write_all(busy, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    while (!asked)
-        std::this_thread::yield();
+    while (!asked) std::this_thread::yield();
     boost::asio::post(served.loop, [&] {
         served.server->stop();
         stopped = true;
     });
-    while (!stopped)
-        std::this_thread::yield();
+    while (!stopped) std::this_thread::yield();
     EXPECT_EQ(read_all(idle), "");
     EXPECT_EQ(connect_tcp(served.port), -1);
     EXPECT_EQ(served.client().request(local_get("/")).error().code, Errc::unreachable);
@@ -408,8 +400,7 @@ TEST(UnixClient, AStreamIsReadUntilItsReaderHasEnough) {
     Served served([&](ServerRequest, HttpServer::Respond respond) {
         ServerResponse response;
         response.stream = [](std::shared_ptr<BodyStream> stream) {
-            for (int i = 0; i < 5; ++i)
-                stream->write("line\n");
+            for (int i = 0; i < 5; ++i) stream->write("line\n");
             stream->finish();
         };
         respond(std::move(response));

@@ -35,9 +35,7 @@ ProcessSpec command(std::vector<std::string> argv) {
     return spec;
 }
 
-ProcessSpec shell(const std::string& script) {
-    return command({"/bin/sh", "-c", script});
-}
+ProcessSpec shell(const std::string& script) { return command({"/bin/sh", "-c", script}); }
 
 ProcessOutcome run(const ProcessSpec& spec, WaitLimits limits = {}) {
     auto process = Process::start(spec);
@@ -97,8 +95,7 @@ TEST(Process, OutputErrorsAndExitCodeComeBack) {
 
 TEST(Process, StandardInputIsGivenWhole) {
     ProcessSpec spec = command({"cat"});
-    for (int i = 0; i < 50'000; ++i)
-        spec.stdin_text += std::to_string(i) + "\n";
+    for (int i = 0; i < 50'000; ++i) spec.stdin_text += std::to_string(i) + "\n";
     EXPECT_EQ(run(spec).out, spec.stdin_text);
     EXPECT_EQ(run(command({"cat"})).out, "");
     ProcessSpec deaf = command({"true"});
@@ -361,8 +358,7 @@ TEST(Process, ProcessesStartedByManyThreadsDoNotHoldEachOther) {
             }
         });
     }
-    for (auto& thread : threads)
-        thread.join();
+    for (auto& thread : threads) thread.join();
     EXPECT_EQ(good, 40);
 }
 

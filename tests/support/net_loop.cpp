@@ -71,9 +71,7 @@ RawPeer::~RawPeer() {
     ::close(listener_);
 }
 
-std::string RawPeer::url(const std::string& path) const {
-    return "http://127.0.0.1:" + std::to_string(port_) + path;
-}
+std::string RawPeer::url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
 
 std::string read_until(int fd, std::string_view mark) {
     std::string all;
@@ -88,9 +86,7 @@ std::string read_until(int fd, std::string_view mark) {
     return all;
 }
 
-std::string read_all(int fd) {
-    return read_until(fd, std::string_view("\xff\xfe never sent", 14));
-}
+std::string read_all(int fd) { return read_until(fd, std::string_view("\xff\xfe never sent", 14)); }
 
 void write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {

@@ -49,9 +49,7 @@ pid_t spawn(const std::vector<std::string>& argv, const Surroundings& surroundin
     posix_spawn_file_actions_adddup2(&actions, out, 1);
     posix_spawn_file_actions_adddup2(&actions, err, 2);
 
-    if (!surroundings.folder.empty()) {
-        posix_spawn_file_actions_addchdir_np(&actions, surroundings.folder.c_str());
-    }
+    if (!surroundings.folder.empty()) { posix_spawn_file_actions_addchdir_np(&actions, surroundings.folder.c_str()); }
     std::vector<std::string> all = surroundings.environment;
     for (char** at = environ; *at; ++at) all.emplace_back(*at);
     pid_t pid = -1;
@@ -95,8 +93,7 @@ void exchange(Pipe& in, Pipe& out, Pipe& err, std::string_view input, ProcessRes
 
 }  // namespace
 
-ProcessResult run(const std::vector<std::string>& argv, const std::string& input,
-                  const Surroundings& surroundings) {
+ProcessResult run(const std::vector<std::string>& argv, const std::string& input, const Surroundings& surroundings) {
     ::signal(SIGPIPE, SIG_IGN);  // a program may end before it has read its input
     Pipe in, out, err;
     ProcessResult result;

@@ -26,7 +26,8 @@ public:
         work(store_);
         reads_done.push_back(std::move(done));
     }
-    std::unique_ptr<Wait> wait(std::optional<core::TaskId>, Change, core::Micros limit, std::function<void(bool)> woken) override {
+    std::unique_ptr<Wait> wait(std::optional<core::TaskId>, Change, core::Micros limit,
+                               std::function<void(bool)> woken) override {
         auto wait = std::make_unique<HandWait>(*this);
         wait->limit = limit;
         wait->woken = std::move(woken);

@@ -138,8 +138,7 @@ TEST(RequestReader, SizesAreBounded) {
     expect_status(414, "GET /" + std::string(2'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n");
     expect_status(431, "GET / HTTP/1.1\r\nHost: x\r\nX: " + std::string(2'000, 'a') + "\r\n\r\n");
     std::string many = "GET / HTTP/1.1\r\nHost: x\r\n";
-    for (int i = 0; i < 500; ++i)
-        many += "a: b\r\n";
+    for (int i = 0; i < 500; ++i) many += "a: b\r\n";
     expect_status(431, many + "\r\n");
     expect_status(413, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n");
     expect_status(413, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" +

@@ -59,8 +59,9 @@ Finding resumed(const Evidence& evidence, int killed_after) {
     const bool final_before = next == evidence.journal.end();
     const bool taken = !final_before && next->kind == EntryKind::taken_over;
     return {"resumed where it stopped", final_before || taken,
-            final_before ? "it was already complete" : "entry " + std::to_string(killed_after + 1) + " is " +
-                                                           std::string(core::to_string(next->kind))};
+            final_before
+                ? "it was already complete"
+                : "entry " + std::to_string(killed_after + 1) + " is " + std::string(core::to_string(next->kind))};
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ Result<Sandbox> Sandbox::make() {
     write_file(folder / "disk/data/orders.bin", data_bytes, "order 4711; ");
     write_file(folder / "disk/logs/app.log", 4096, "2026-11-23 INFO still running\n");
     for (int i = 1; i <= old_logs; i++)
-        write_file(folder / ("disk/logs/old/app.log." + std::to_string(i)), old_log_bytes, "2026-10-01 INFO request served\n");
+        write_file(folder / ("disk/logs/old/app.log." + std::to_string(i)), old_log_bytes,
+                   "2026-10-01 INFO request served\n");
     return Sandbox(pattern);
 }
 
@@ -68,13 +69,19 @@ Result<void> Sandbox::write_agent_file(const std::string& program, const std::st
     };
     std::ofstream out(agent_file());
     out << "name = \"disk-doctor\"\n"
-           "model = \"" << model << "\"\n"
+           "model = \""
+        << model
+        << "\"\n"
            "instructions = \"You are an autonomous DevOps agent. Measure before and after you change anything.\"\n"
            "\n[limits]\nturns = 10\ndeadline = \"5min\"\n"
            "\n[[tool]]\nname = \"check_disk\"\ndescription = \"Measure how full the disk is\"\n"
-           "command = " << tool("check_disk") << "\neffect = \"read\"\ntimeout = \"30s\"\n"
+           "command = "
+        << tool("check_disk")
+        << "\neffect = \"read\"\ntimeout = \"30s\"\n"
            "\n[[tool]]\nname = \"clean_logs\"\ndescription = \"Remove old log files to free space\"\n"
-           "command = " << tool("clean_logs") << "\ncheck = " << tool("is_clean") << "\n"
+           "command = "
+        << tool("clean_logs") << "\ncheck = " << tool("is_clean")
+        << "\n"
            "effect = \"once\"\ntimeout = \"60s\"\n";
     if (const char* delay = std::getenv("PAWL_DEMO_CLEAN_DELAY_MS"))
         out << "env = { PAWL_DEMO_CLEAN_DELAY_MS = \"" << std::atoi(delay) << "\" }\n";

@@ -36,9 +36,13 @@ bj::object reply(const bj::array& messages) {
     if (calls) message["tool_calls"] = bj::array{tool_call(turn, script[turn])};
     else message["content"] = "The disk was full of old logs; I removed them. Now: " + last_result(messages);
     const bj::object choice{{"index", 0}, {"message", message}, {"finish_reason", calls ? "tool_calls" : "stop"}};
-    const bj::object usage{{"prompt_tokens", 120 + 40 * turn}, {"completion_tokens", 20}, {"total_tokens", 140 + 40 * turn}};
-    return {{"id", "chatcmpl-stand-in"}, {"object", "chat.completion"}, {"model", "stand-in"},
-            {"choices", bj::array{choice}}, {"usage", usage}};
+    const bj::object usage{
+        {"prompt_tokens", 120 + 40 * turn}, {"completion_tokens", 20}, {"total_tokens", 140 + 40 * turn}};
+    return {{"id", "chatcmpl-stand-in"},
+            {"object", "chat.completion"},
+            {"model", "stand-in"},
+            {"choices", bj::array{choice}},
+            {"usage", usage}};
 }
 
 }  // namespace
@@ -47,7 +51,10 @@ StandIn::StandIn() = default;
 
 StandIn::~StandIn() {
     if (!thread_.joinable()) return;
-    boost::asio::post(io_, [this] { server_->close(); io_.stop(); });
+    boost::asio::post(io_, [this] {
+        server_->close();
+        io_.stop();
+    });
     thread_.join();
 }
 
@@ -65,7 +72,8 @@ Result<void> StandIn::start() {
 }
 
 net::ServerResponse StandIn::answer(const net::ServerRequest& request) {
-    if (request.path() != "/v1/chat/completions") return net::problem(404, "Not found", "the stand-in has chat completions only");
+    if (request.path() != "/v1/chat/completions")
+        return net::problem(404, "Not found", "the stand-in has chat completions only");
     boost::system::error_code error;
     const bj::value body = bj::parse(request.body, error);
     const bj::value* messages = !error && body.is_object() ? body.get_object().if_contains("messages") : nullptr;

@@ -30,10 +30,9 @@ struct SqliteOptions {
 /// to date, raises the epoch (which voids every older claim) and takes over what the last holder left running.
 ///
 /// Errors: store_locked (another process holds it; the message names it), store_readonly, store_newer, store_corrupt
-/// (damaged, no database, or one of another program), refused (another store than that of `last`; a network file system),
-/// bad_input (a folder), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing was changed
-/// then.
-/// `clock` must outlive the store.
+/// (damaged, no database, or one of another program), refused (another store than that of `last`; a network file
+/// system), bad_input (a folder), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing
+/// was changed then. `clock` must outlive the store.
 Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const core::Clock& clock,
                                                  const SqliteOptions& options = {},
                                                  core::MakeLedger make = core::make_ledger<core::AllGuards>);
