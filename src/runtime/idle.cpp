@@ -65,17 +65,10 @@ private:
             const auto rows = reader.list(filter);
             if (!rows) return true;
             for (const core::TaskRow& row : *rows) {
-<<<<<<< HEAD
                 const bool version = row.lane.version == 0 ||
                                      (row.lane.version >= served.compatible_from && row.lane.version <= served.version);
                 const bool known = row.format_min <= core::journal_format_max;  // else it waits for a newer worker
                 if (version && known) return true;
-=======
-                if (row.format_min > core::journal_format_max) continue;  // it waits for a newer worker
-                if (row.lane.version == 0 ||
-                    (row.lane.version >= served.compatible_from && row.lane.version <= served.version))
-                    return true;
->>>>>>> sim
             }
             if (std::ssize(*rows) < filter.tasks_max) return false;
             filter.before = rows->back().ref;

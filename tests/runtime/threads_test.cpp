@@ -302,7 +302,6 @@ TEST_F(IdleTest, IdleMeansThatBackoffsAndDelaysAreOverAndLeavesWhatWaits) {
     EXPECT_EQ(backend->status(unserved)->state, TaskState::pending);
 }
 
-<<<<<<< HEAD
 TEST_F(IdleTest, ATaskOfItsQueuesIsNotOverlookedBehindManyNewerOnesOfOtherQueues) {
     serve("flaky", fails_first, &meeting);
     start();
@@ -314,8 +313,6 @@ TEST_F(IdleTest, ATaskOfItsQueuesIsNotOverlookedBehindManyNewerOnesOfOtherQueues
     EXPECT_EQ(backend->status(ours)->state, TaskState::completed);
 }
 
-=======
->>>>>>> sim
 TEST_F(IdleTest, ATaskLeftToANewerVersionKeepsNobodyBusy) {
     serve("sleeps", sleeps_long);
     {
@@ -342,20 +339,6 @@ TEST_F(IdleTest, ATaskLeftToANewerVersionKeepsNobodyBusy) {
     wait_until_idle();
 
     EXPECT_EQ(holder->engine().held(), 0u);
-<<<<<<< HEAD
-=======
-}
-
-TEST_F(IdleTest, ATaskOfItsQueuesIsNotOverlookedBehindManyNewerOnesOfOtherQueues) {
-    serve("flaky", fails_first, &meeting);
-    start();
-    const std::string ours = submit("flaky", "0", SubmitOptions().queue("a").delay(300ms));
-    for (int i = 0; i < 101; i++) submit("flaky", "0", SubmitOptions().queue("b").delay(std::chrono::hours(1)));
-
-    wait_until_idle({"a"});
-
-    EXPECT_EQ(backend->status(ours)->state, TaskState::completed);
->>>>>>> sim
 }
 
 TEST_F(IdleTest, AnEmptyStoreIsIdleAtOnce) {
