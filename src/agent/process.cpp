@@ -61,13 +61,9 @@ private:
     int fd_ = -1;
 };
 
-Error system_refusal(const std::string& what) {
-    return {Errc::refused, what + ": " + std::strerror(errno)};
-}
+Error system_refusal(const std::string& what) { return {Errc::refused, what + ": " + std::strerror(errno)}; }
 
-bool has_nul(std::string_view text) {
-    return text.find('\0') != std::string_view::npos;
-}
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
 Result<std::string> find_program(const std::string& name, const std::string& path) {
     if (name.find('/') != std::string::npos) return name;
@@ -109,15 +105,13 @@ Result<std::vector<std::string>> build_environment(const ProcessSpec& spec, cons
     }
     set(std::string(token_variable), token);
     std::vector<std::string> lines;
-    for (const auto& [name, value] : all)
-        lines.push_back(name + "=" + value);
+    for (const auto& [name, value] : all) lines.push_back(name + "=" + value);
     return lines;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> out;
-    for (std::string& text : texts)
-        out.push_back(text.data());
+    for (std::string& text : texts) out.push_back(text.data());
     out.push_back(nullptr);
     return out;
 }
@@ -185,9 +179,7 @@ struct Lines {
 std::optional<ChildStatus> read_status(int fd) {
     ChildStatus status;
     ssize_t n = 0;
-    do {
-        n = ::read(fd, &status, sizeof status);
-    } while (n < 0 && errno == EINTR);
+    do { n = ::read(fd, &status, sizeof status); } while (n < 0 && errno == EINTR);
     if (n != sizeof status) return std::nullopt;
     return status;
 }
@@ -284,9 +276,7 @@ struct Process::Impl {
         signal_group(SIGKILL);
         int wait_status = 0;
         pid_t got = 0;
-        do {
-            got = ::waitpid(pid, &wait_status, 0);
-        } while (got < 0 && errno == EINTR);
+        do { got = ::waitpid(pid, &wait_status, 0); } while (got < 0 && errno == EINTR);
         reaped = true;
         const auto until = Clock::now() + death_limit;
         while (group_is_alive(pid) && Clock::now() < until) {
@@ -319,9 +309,7 @@ Process::Process(Process&&) noexcept = default;
 Process& Process::operator=(Process&&) noexcept = default;
 Process::~Process() = default;
 
-const ProcessIdentity& Process::identity() const {
-    return impl_->identity;
-}
+const ProcessIdentity& Process::identity() const { return impl_->identity; }
 
 Result<Process> Process::start(const ProcessSpec& spec) {
     if (spec.argv.empty() || spec.argv[0].empty()) return Error{Errc::bad_input, "a command needs a program"};

@@ -14,8 +14,8 @@ namespace pawl::cli {
 
 /// Global options, before or after the verb.
 struct GlobalOptions {
-    std::string file;   ///< --db, PAWL_DB, ./pawl.db
-    bool json = false;  ///< --json, -o json, -o jsonl
+    std::string file;    ///< --db, PAWL_DB, ./pawl.db
+    bool json = false;   ///< --json, -o json, -o jsonl
     bool lines = false;  ///< -o jsonl
 };
 

@@ -181,8 +181,7 @@ TEST_F(Tls, ASecondConnectionResumesTheSession) {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         TlsPeer peer(certificate, version);
         HttpClient client = trusting(certificate);
-        for (int i = 0; i < 3; ++i)
-            exchange(loop, client, get(peer.url("localhost")));
+        for (int i = 0; i < 3; ++i) exchange(loop, client, get(peer.url("localhost")));
         EXPECT_EQ(client.connections_made(), 3u);
         EXPECT_EQ(peer.resumed(), 2) << version;
     }

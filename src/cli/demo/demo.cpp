@@ -36,7 +36,8 @@ struct Options {
 };
 
 std::int64_t now_us() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 // For tests: how long clean_logs sleeps before its effect.
@@ -70,8 +71,7 @@ int run_child(const std::vector<std::string>& arguments, const std::vector<std::
         ::_exit(127);
     }
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     return status;
 }
 
@@ -94,7 +94,8 @@ public:
         int point = 0;
         const auto [end, error] = std::from_chars(at.data(), at.data() + at.size(), point);
         if (error != std::errc{} || end != at.data() + at.size() || point < 1 || point > 1'000)
-            return console_.fail({Errc::bad_input, "--kill-at: expected `every` or a journal entry, 1 to 1000, got " + at});
+            return console_.fail(
+                {Errc::bad_input, "--kill-at: expected `every` or a journal entry, 1 to 1000, got " + at});
         return single_point(point);
     }
 
@@ -214,7 +215,8 @@ private:
             again.insert(again.end(), {"run", "--task", *id});
             status = run_child(again, environment_, quiet);
         }
-        return demo::collect(sandbox, killed_ ? last_before(sandbox, killed_after) : 0, restarted, stand_in_.requests());
+        return demo::collect(sandbox, killed_ ? last_before(sandbox, killed_after) : 0, restarted,
+                             stand_in_.requests());
     }
 
     // A batch may hold more than the entry that was waited for.
@@ -289,7 +291,8 @@ Verb demo_tool_verb() {
     const auto declare = [](Arguments& arguments) -> Action {
         auto name = std::make_shared<std::string>();
         auto folder = std::make_shared<std::string>();
-        arguments.required("NAME", *name, "check_disk, clean_logs or is_clean").required("FOLDER", *folder, "the sandbox");
+        arguments.required("NAME", *name, "check_disk, clean_logs or is_clean")
+            .required("FOLDER", *folder, "the sandbox");
         return [name, folder](Console&) { return tool(*name, *folder); };
     };
     return {"demo-tool", "a tool of the demonstration (called by its agent)", declare, {}, true};

@@ -135,13 +135,15 @@ int report(Console& console, const End& end, const std::string& id) {
     if (state == TaskState::completed) {
         const Answer output = Answer(response).object("output");
         console.out((output.has("text") ? terminal_text(output.text("text"), Lines::keep)
-                                        : terminal_json(raw_member(response, "output"))) + "\n");
+                                        : terminal_json(raw_member(response, "output"))) +
+                    "\n");
         if (output.has("finish_reason"))
             console.note("pawl: the endpoint ended the answer before the model did (" +
                          terminal_text(output.text("finish_reason")) + ")");
         return code;
     }
-    const std::string why = Answer(response).has("error") ? ": " + Answer(response).object("error").text("message") : "";
+    const std::string why =
+        Answer(response).has("error") ? ": " + Answer(response).object("error").text("message") : "";
     console.note(terminal_text("pawl: task " + id + " is " + end.state + " (" + end.reason + ")" + why));
     console.note("  try: `pawl why " + id + "`");
     return code;
@@ -160,7 +162,8 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
         auto future = response->get_future();
         held.holder().loop().post([&held, left, response, request = std::move(request)]() mutable {
             if (*left) return;
-            held.router().handle(std::move(request), [response](server::Response r) { response->set_value(std::move(r)); });
+            held.router().handle(std::move(request),
+                                 [response](server::Response r) { response->set_value(std::move(r)); });
         });
         while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
             if (*left) return Error{Errc::unreachable, "the worker has stopped"};
@@ -204,7 +207,8 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
 
 int run(Console& console, runtime::Registry& registry, const Options& options) {
     log_to_stderr("warn");
-    if (options.task.has_value() == options.agent.has_value() || options.agent.has_value() != options.prompt.has_value())
+    if (options.task.has_value() == options.agent.has_value() ||
+        options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});
     if (options.task && (options.key || options.deadline))
         return console.fail(
@@ -247,8 +251,9 @@ Verb run_verb(runtime::Registry& registry) {
             .option("--task", "ID", options->task, "go on with this task after a crash")
             .option("--key", "K", options->key, "idempotency key: a second run attaches to the first task")
             .option("--deadline", "D", options->deadline, "limit of the whole task: 5min, 1h, or an RFC 3339 instant")
-            .footer("Works the file until the task is final or needs a person; its journal goes to stderr, its answer "
-                    "to stdout. A crash loses nothing: `pawl run --task ID` goes on where it stopped.");
+            .footer(
+                "Works the file until the task is final or needs a person; its journal goes to stderr, its answer "
+                "to stdout. A crash loses nothing: `pawl run --task ID` goes on where it stopped.");
         return [options, &registry](Console& console) { return run(console, registry, *options); };
     };
     return {"run", "run an agent here, to its end", declare};
