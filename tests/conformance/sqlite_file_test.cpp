@@ -438,7 +438,7 @@ TEST_F(SqliteFile, ABackupIsAStoreOfTheSameTasksTakenWhileInUse) {
     ASSERT_TRUE(store->backup(copy));
     ASSERT_TRUE(store->flush());
     EXPECT_EQ(code_of(store->backup(copy)), Errc::refused) << "it never overwrites";
-    EXPECT_EQ(code_of(store->backup(folder.path() + "/no/copy.db")), Errc::store_unavailable);
+    EXPECT_EQ(code_of(store->backup(folder.path() + "/no/copy.db")), Errc::bad_input);
 
     auto copied = store::open_sqlite(copy, clock).value();
     EXPECT_EQ(copied->counts().value()[0], 2) << "what was flushed, and nothing else";
