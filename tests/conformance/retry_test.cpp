@@ -162,7 +162,7 @@ TEST_P(StoreConformance, ResolveRecordsWhatAPersonFoundOut) {
         EXPECT_EQ(resolved.path, "a#1");
         EXPECT_EQ(decode_asked(resolved.error).by, "ann");
         EXPECT_EQ(resolved.result, c.result);
-        if (c.kind == EntryKind::step_failed) EXPECT_EQ(decode_failure(resolved.error).cls, ErrorClass::unknown);
+        if (c.kind == EntryKind::step_failed) { EXPECT_EQ(decode_failure(resolved.error).cls, ErrorClass::unknown); }
         EXPECT_EQ(claim_one(*h).row.id, task.row.id);
     }
 }

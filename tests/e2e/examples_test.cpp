@@ -182,8 +182,8 @@ INSTANTIATE_TEST_SUITE_P(
                     KilledCase{"02_retries_and_deadlines", {"order", R"({"id": "A-1", "failures": 1})"}, shipped, 1},
                     KilledCase{
                         "03_idempotent_submit", {"purchase", R"({"order": "17", "cents": 5})"}, "\"payment ", 1}),
-    [](const auto& info) {
-        std::string name = info.param.name;
+    [](const auto& case_) {
+        std::string name = case_.param.name;
         std::erase(name, '_');
         return "Example" + name;
     });

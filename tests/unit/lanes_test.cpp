@@ -82,7 +82,7 @@ TEST(Ledger, ANewEpochBeginsWhenTheNumbersOfClaimsAreUsedUp) {
     EXPECT_EQ(image.meta().epoch, 3) << "it is durable with the claims that it numbers";
     std::vector<Command> ends;
     for (std::size_t i = 0; i < 5; ++i) {
-        if (i > 0) EXPECT_GT(claimed.tasks[i].row.fence, claimed.tasks[i - 1].row.fence);
+        if (i > 0) { EXPECT_GT(claimed.tasks[i].row.fence, claimed.tasks[i - 1].row.fence); }
         Record end;
         end.task = claimed.tasks[i].row.ref;
         end.fence = claimed.tasks[i].row.fence;

@@ -141,8 +141,8 @@ void expect_invariants(const TaskRow& row) {
         EXPECT_FALSE(row.expires);
         EXPECT_FALSE(transition::has_open_deadline(row));
     }
-    if (row.state != TaskState::running) EXPECT_FALSE(row.pause_requested) << "it has had its effect";
-    if (row.ending != Ending::none) EXPECT_TRUE(row.state == TaskState::running || is_final(row.state));
+    if (row.state != TaskState::running) { EXPECT_FALSE(row.pause_requested) << "it has had its effect"; }
+    if (row.ending != Ending::none) { EXPECT_TRUE(row.state == TaskState::running || is_final(row.state)); }
     EXPECT_EQ(row.reason_before != Reason::none, row.state == TaskState::paused);
     const bool is_told = row.state == TaskState::running && (row.ending != Ending::none || row.pause_requested);
     EXPECT_EQ(row.state == TaskState::paused || row.state == TaskState::failed || row.state == TaskState::cancelled ||
@@ -151,7 +151,9 @@ void expect_invariants(const TaskRow& row) {
     EXPECT_EQ(row.suspect, row.crash_count >= limits::suspect_crashes);
     EXPECT_LE(row.crash_count, limits::poison_crashes);
     EXPECT_LE(row.claimed_no, row.last_no);
-    if (row.state == TaskState::pending && !row.due) EXPECT_TRUE(transition::is_ready(row)) << "else nobody moves it";
+    if (row.state == TaskState::pending && !row.due) {
+        EXPECT_TRUE(transition::is_ready(row)) << "else nobody moves it";
+    }
 }
 
 TEST(Transition, WhateverHappensStatesMoveOnlyAlongTheGraph) {
@@ -165,10 +167,13 @@ TEST(Transition, WhateverHappensStatesMoveOnlyAlongTheGraph) {
             life.step(task);
             const TaskRow& after = task.row;
             expect_invariants(after);
-            if (after.state != before.state) EXPECT_TRUE(transition::is_allowed(before.state, after.state));
-            if (after.state != before.state)
+            if (after.state != before.state) { EXPECT_TRUE(transition::is_allowed(before.state, after.state)); }
+            if (after.state != before.state) {
                 EXPECT_GT(task.sink.kinds.size(), entries) << "each transition has an entry";
-            if (before.state == TaskState::completed) EXPECT_EQ(task.sink.kinds.size(), entries) << "fixed for ever";
+            }
+            if (before.state == TaskState::completed) {
+                EXPECT_EQ(task.sink.kinds.size(), entries) << "fixed for ever";
+            }
             EXPECT_GE(after.fence, before.fence);
             EXPECT_GE(after.updated, before.updated);
             EXPECT_GE(after.active, before.active);
