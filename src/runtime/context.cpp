@@ -138,7 +138,7 @@ void Group::check_drained() {
     if (state.phase == OpState::Phase::done) return;
     if (failure_ ? context->execution().any_active_under(path + "/") : left_ > 0) return;
     state.phase = OpState::Phase::done;
-    context->execution().drained(path + "/");
+    context->execution().drained(*this, path + "/");
     if (abandoned_by) return context->execution().check_later(*abandoned_by);
     if (parent) return parent->branch_done(failure_ && !failure_is_value, this, failure_);
     context->execution().schedule(waiter);
