@@ -377,13 +377,18 @@ struct Orphan {
     ProcessIdentity identity;
     TempDir dir;
 
-    explicit Orphan(const std::string& script) {
+    /// Leaves `child &` behind in the group, and `leader` as its leader: the worker dies once the child was started.
+    explicit Orphan(const std::string& child, const std::string& leader = "true") {
+        const std::string started = dir.path("started");
+        EXPECT_EQ(::mkfifo(started.c_str(), 0600), 0);
+        const std::string script = child + " & echo > '" + started + "'; " + leader;
         int channel[2];
         EXPECT_EQ(::pipe(channel), 0);
         const pid_t worker = ::fork();
         if (worker == 0) {
             auto process = Process::start(shell(script));
             if (!process || !process->release()) ::_exit(1);
+            if (::open(started.c_str(), O_RDONLY | O_CLOEXEC) < 0) ::_exit(1);  // opens when the script does
             const std::string text = encode_identity(process->identity());
             if (::write(channel[1], text.data(), text.size()) < 0) ::_exit(1);
             ::raise(SIGKILL);
@@ -399,7 +404,7 @@ struct Orphan {
 };
 
 TEST(ProcessIdentity, ASurvivorOfADeadWorkerIsKilledAndGone) {
-    Orphan orphan("tail -f /dev/null & tail -f /dev/null");
+    Orphan orphan("tail -f /dev/null", "tail -f /dev/null");
     EXPECT_TRUE(group_is_alive(orphan.identity.group));
     EXPECT_EQ(kill_if_same(orphan.identity).value(), KillResult::killed);
     EXPECT_FALSE(group_is_alive(orphan.identity.group));
@@ -407,7 +412,7 @@ TEST(ProcessIdentity, ASurvivorOfADeadWorkerIsKilledAndGone) {
 }
 
 TEST(ProcessIdentity, MembersThatOutliveTheirLeaderAreKilledByTheirToken) {
-    Orphan orphan("tail -f /dev/null &");
+    Orphan orphan("tail -f /dev/null");
     ASSERT_TRUE(ends(static_cast<pid_t>(orphan.identity.group)));
     EXPECT_EQ(kill_if_same(orphan.identity).value(), KillResult::killed);
     EXPECT_FALSE(group_is_alive(orphan.identity.group));

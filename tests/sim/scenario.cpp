@@ -68,6 +68,11 @@ public:
             };
     }
 
+    // Functions that still run look at `outside_` when they are cut off.
+    ~Run() {
+        if (world_.is_up()) world_.crash();
+    }
+
     RunResult run() {
         world_.start();
         set_queue();
