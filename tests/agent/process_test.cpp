@@ -372,6 +372,9 @@ TEST(ProcessIdentity, RoundTripsThroughJson) {
     }
 }
 
+// With its output elsewhere: `tail` leaves by itself when the pipe to its worker breaks.
+const std::string lives_on = "tail -f /dev/null >/dev/null 2>&1";
+
 /// A tool whose worker died by SIGKILL: as a successor finds it.
 struct Orphan {
     ProcessIdentity identity;
@@ -381,7 +384,7 @@ struct Orphan {
     explicit Orphan(const std::string& child, const std::string& leader = "true") {
         const std::string started = dir.path("started");
         EXPECT_EQ(::mkfifo(started.c_str(), 0600), 0);
-        const std::string script = child + " & echo > '" + started + "'; " + leader;
+        const std::string script = child + " & : > '" + started + "'; " + leader;
         int channel[2];
         EXPECT_EQ(::pipe(channel), 0);
         const pid_t worker = ::fork();
@@ -404,7 +407,7 @@ struct Orphan {
 };
 
 TEST(ProcessIdentity, ASurvivorOfADeadWorkerIsKilledAndGone) {
-    Orphan orphan("tail -f /dev/null", "tail -f /dev/null");
+    Orphan orphan(lives_on, lives_on);
     EXPECT_TRUE(group_is_alive(orphan.identity.group));
     EXPECT_EQ(kill_if_same(orphan.identity).value(), KillResult::killed);
     EXPECT_FALSE(group_is_alive(orphan.identity.group));
@@ -412,7 +415,7 @@ TEST(ProcessIdentity, ASurvivorOfADeadWorkerIsKilledAndGone) {
 }
 
 TEST(ProcessIdentity, MembersThatOutliveTheirLeaderAreKilledByTheirToken) {
-    Orphan orphan("tail -f /dev/null");
+    Orphan orphan(lives_on);
     ASSERT_TRUE(ends(static_cast<pid_t>(orphan.identity.group)));
     EXPECT_EQ(kill_if_same(orphan.identity).value(), KillResult::killed);
     EXPECT_FALSE(group_is_alive(orphan.identity.group));
