@@ -20,6 +20,16 @@ protected:
         }
         return deaths;
     }
+    /// The deaths that its journal counts, since the beginning. A first death after a clean end may have left no claim
+    /// behind, and then counts for nothing (docs/dev/decisions/0003).
+    std::size_t counted(const std::string& id) const {
+        const std::string events = pawl({"events", id}).out;
+        std::size_t count = 0;
+        for (std::size_t at = events.find("taken_over"); at != std::string::npos;
+             at = events.find("taken_over", at + 1))
+            ++count;
+        return count;
+    }
 };
 
 TEST_F(Poison, EndsPausedAndItsNeighboursComplete) {
@@ -56,9 +66,12 @@ TEST_F(Poison, GoesOnAfterResumeOnceItsCauseIsGone) {
 TEST_F(Poison, ResumedWithItsCauseStillThereHasItsFullCountAgain) {
     const std::string deadly = submit({"poison", "0"});
     const int first = deaths_until_idle();
+    EXPECT_EQ(counted(deadly), 5U);
     EXPECT_EQ(pawl({"resume", deadly}).exit, 0);
-    EXPECT_EQ(deaths_until_idle(), first);
+    const int second = deaths_until_idle();
+    EXPECT_EQ(counted(deadly), 10U);
     EXPECT_EQ(reason(deadly), "poison");
+    for (const int deaths : {first, second}) EXPECT_TRUE(deaths == 5 || deaths == 6) << deaths;
 }
 
 }  // namespace
