@@ -43,17 +43,17 @@ AsioLoop::Timers::Timers(boost::asio::io_context& io, int id)
     : fd(io, ::timerfd_create(id, TFD_NONBLOCK | TFD_CLOEXEC)), clock_id(id) {}
 
 // Absolute time. On the wall clock TFD_TIMER_CANCEL_ON_SET wakes us when somebody sets it.
-void AsioLoop::Timers::arm(int flags) {
+void AsioLoop::Timers::arm() {
     const auto next = queue.next();
     if (next == armed_us) return;
-    if (next && armed_us && *next > *armed_us) return;  // fires early once, then arms anew
     itimerspec spec{};
     if (next) {
         const std::int64_t at = std::max<std::int64_t>(*next, 1);
         spec.it_value.tv_sec = at / 1'000'000;
         spec.it_value.tv_nsec = (at % 1'000'000) * 1'000;
     }
-    ::timerfd_settime(fd.native_handle(), TFD_TIMER_ABSTIME | flags, &spec, nullptr);
+    const int flags = TFD_TIMER_ABSTIME | (clock_id == CLOCK_REALTIME ? TFD_TIMER_CANCEL_ON_SET : 0);
+    ::timerfd_settime(fd.native_handle(), flags, &spec, nullptr);
     armed_us = next;
 }
 
@@ -70,24 +70,17 @@ void AsioLoop::post(std::function<void()> f) { boost::asio::post(io_, std::move(
 TimerToken AsioLoop::after(core::Micros delay, std::function<void()> f) {
     const TimerToken token = next_token_++;
     boot_.queue.add(token, clock_.boot().count() + delay.count(), std::move(f));
-    boot_.arm(0);
     return token;
 }
 
 TimerToken AsioLoop::at_wall(core::WallInstant at, std::function<void()> f) {
     const TimerToken token = next_token_++;
     wall_.queue.add(token, core::count(at), std::move(f));
-    wall_.arm(TFD_TIMER_CANCEL_ON_SET);
     return token;
 }
 
 void AsioLoop::cancel(TimerToken token) {
-    if (token == 0) return;
-    if (boot_.queue.remove(token)) {
-        if (!boot_.queue.next()) boot_.arm(0);
-    } else if (wall_.queue.remove(token)) {
-        if (!wall_.queue.next()) wall_.arm(TFD_TIMER_CANCEL_ON_SET);
-    }
+    if (token != 0 && !boot_.queue.remove(token)) wall_.queue.remove(token);
 }
 
 void AsioLoop::wait(Timers& timers) {
@@ -110,11 +103,16 @@ void AsioLoop::fire(Timers& timers) {
     timers.armed_us.reset();
     const std::int64_t now = now_us(timers);
     while (auto f = timers.queue.pop_due(now)) f();
-    timers.armed_us.reset();
-    timers.arm(timers.clock_id == CLOCK_REALTIME ? TFD_TIMER_CANCEL_ON_SET : 0);
 }
 
-void AsioLoop::run() { io_.run(); }
+// The descriptors are set between two handlers, not at each change of a timer: a batch starts and cancels many, and one
+// that is cancelled must not wake an idle loop later.
+void AsioLoop::run() {
+    do {
+        boot_.arm();
+        wall_.arm();
+    } while (io_.run_one() > 0);
+}
 void AsioLoop::stop() { io_.stop(); }
 
 }  // namespace pawl::runtime

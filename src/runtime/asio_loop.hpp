@@ -45,7 +45,7 @@ private:
     // One timer descriptor and the timers behind it.
     struct Timers {
         Timers(boost::asio::io_context& io, int clock_id);
-        void arm(int flags);
+        void arm();
         boost::asio::posix::stream_descriptor fd;
         TimerQueue queue;
         std::optional<std::int64_t> armed_us;

@@ -6,6 +6,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -14,6 +18,20 @@ namespace pawl::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+
+// What the process's timer descriptors of that clock are set to wait, in seconds from now; 0 = not set.
+std::vector<std::int64_t> armed_seconds(int clock_id) {
+    std::vector<std::int64_t> armed;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream info(entry.path());
+        const std::string text{std::istreambuf_iterator<char>(info), {}};
+        const auto value = text.find("it_value: (");
+        if (value == std::string::npos || text.find("clockid: " + std::to_string(clock_id) + "\n") == std::string::npos)
+            continue;
+        armed.push_back(std::stoll(text.substr(value + 11)));
+    }
+    return armed;
+}
 
 class LoopTest : public ::testing::Test {
 protected:
@@ -33,6 +51,25 @@ TEST_F(LoopTest, PostsRunInTheOrderOfPosting) {
     loop.run();
 
     EXPECT_EQ(order, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(LoopTest, ACancelledTimerDoesNotWakeItLater) {
+    TimerToken soon = 0;
+    loop.post([&] {
+        soon = loop.after(20min, note("soon"));
+        loop.after(2h, note("late"));
+    });
+    loop.post([&] {
+        ASSERT_EQ(armed_seconds(CLOCK_BOOTTIME).size(), 1U);
+        EXPECT_LE(armed_seconds(CLOCK_BOOTTIME)[0], 20 * 60);
+        loop.cancel(soon);
+    });
+    loop.post([&] {
+        EXPECT_GT(armed_seconds(CLOCK_BOOTTIME).at(0), 60 * 60);
+        loop.stop();
+    });
+
+    loop.run();
 }
 
 TEST_F(LoopTest, TimersFireInTheOrderOfTheirTimeAndACancelledOneNever) {
