@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <memory>
 #include <sstream>
 
@@ -32,25 +33,25 @@ void declare(CLI::App& parent, const Verb& verb, Choice& choice) {
     Arguments arguments(*app);
     app->callback([&choice, action = verb.declare(arguments)] { choice.action = action; });
     app->footer(app->get_footer() + (app->get_footer().empty() ? "" : "\n\n") +
-                "With every verb: --db FILE, --json, -o table|json|jsonl (`pawl --help`).");
+                "With every verb: --db FILE, --json, -o table|json|jsonl|yaml (`pawl --help`).");
 }
+
+const std::map<std::string, Shape> shapes{
+    {"table", Shape::table}, {"json", Shape::json}, {"jsonl", Shape::jsonl}, {"yaml", Shape::yaml}};
 
 void declare_globals(CLI::App& app, GlobalOptions& options) {
     const char* file = std::getenv("PAWL_DB");
     options.file = file && *file ? file : "./pawl.db";
     app.add_option("--db", options.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
-    app.add_flag("--json", options.json, "JSON on stdout, errors as JSON on stderr");
+    app.add_flag_callback(
+        "--json", [&options] { options.shape = Shape::json; }, "JSON on stdout, errors as JSON on stderr");
     app.add_option_function<std::string>(
-           "-o,--output",
-           [&options](const std::string& shape) {
-               options.json = shape != "table";
-               options.lines = shape == "jsonl";
-           },
-           "table (default), json (as --json), or jsonl: each element of a list on a line of its own")
+           "-o,--output", [&options](const std::string& name) { options.shape = shapes.at(name); },
+           "table (default), json (as --json), jsonl (each element of a list on a line of its own), or yaml")
         ->option_text("SHAPE")
-        ->check([](const std::string& shape) {
-            const bool known = shape == "table" || shape == "json" || shape == "jsonl";
-            return known ? std::string() : core::shown(shape, 40) + " is not known; there are table, json, jsonl";
+        ->check([](const std::string& name) {
+            return shapes.contains(name) ? std::string()
+                                         : core::shown(name, 40) + " is not known; there are table, json, jsonl, yaml";
         });
     app.set_version_flag("--version", "pawl " PAWL_VERSION, "show the version");
 }
@@ -100,11 +101,14 @@ std::string command_of(const CLI::App& app) {
     return words;
 }
 
+// Whether a line that could not be parsed asks for another shape than the table.
 bool asked_for_json(int argc, const char* const* argv) {
+    const auto is_json = [](std::string_view name) { return name.starts_with("json") || name == "yaml"; };
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i], before = argv[i - 1];
-        const bool shape = (before == "-o" || before == "--output") && word.starts_with("json");
-        if (word == "--json" || word.starts_with("--output=json") || word.starts_with("-ojson") || shape) return true;
+        if (word == "--json" || ((before == "-o" || before == "--output") && is_json(word))) return true;
+        for (const std::string_view option : {"--output=", "-o"})
+            if (word.starts_with(option) && is_json(word.substr(option.size()))) return true;
     }
     return false;
 }
@@ -127,10 +131,11 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
         console.out(text.str());
         return console.finish(code);
     } catch (const CLI::ParseError& problem) {
-        options.json = asked_for_json(argc, argv);  // the parser may have stopped before it
+        // The parser may have stopped before the option.
+        if (asked_for_json(argc, argv)) options.shape = Shape::json;
         const Console console(options);
         const bool no_verb = app.get_subcommands().empty() && app.remaining(true).empty();
-        if (no_verb && !options.json && problem.get_name() == "RequiredError") {
+        if (no_verb && options.shape == Shape::table && problem.get_name() == "RequiredError") {
             console.note(app.help());
             return exit_code::usage;
         }

@@ -3,6 +3,7 @@
 #include "cli/answer.hpp"
 #include "cli/suggestion.hpp"
 #include "cli/terminal_text.hpp"
+#include "cli/yaml.hpp"
 #include "server/body.hpp"
 #include "server/json_text.hpp"
 #include "server/problem.hpp"
@@ -27,7 +28,7 @@ int Console::finish(int code) const {
     const std::string message = std::string("stdout could not be written (") + std::strerror(output_error_) +
                                 "): the answer is lost; what the command does is done";
     const int lost = code == exit_code::ok ? exit_code::output : code;
-    if (options_.json) {
+    if (json()) {
         server::JsonText text;
         text.open().name("error").open().field("code", "output_lost").field("message", message);
         text.field("suggestion", "`pawl list` shows the tasks").field("exit_code", lost).close().close();
@@ -43,10 +44,13 @@ void Console::note(std::string_view text) const {
     std::fputc('\n', stderr);
 }
 
-void Console::out_json(std::string_view json) const { out(terminal_json(json) + "\n"); }
+void Console::out_json(std::string_view json) const {
+    const std::string shown = terminal_json(json);
+    out(options_.shape == Shape::yaml ? yaml_of(shown) : shown + "\n");
+}
 
 void Console::out_answer(const server::Response& response, const char* list) const {
-    if (!options_.lines) return out_json(response.body);
+    if (options_.shape != Shape::jsonl) return out_json(response.body);
     const std::string raw = raw_member(response, list);
     const auto elements = server::split_array(raw);
     for (const std::string_view element : elements ? *elements : std::vector<std::string_view>{}) out_json(element);
@@ -61,7 +65,7 @@ int Console::fail(const Error& error) const {
 
 int Console::fail(const Error& error, std::string_view suggestion) const {
     const int exit_code = exit_of(error.code);
-    if (options_.json) {
+    if (json()) {
         server::JsonText text;
         text.open().name("error").open();
         text.field("code", to_string(error.code)).field("message", error.message);

@@ -12,11 +12,13 @@
 
 namespace pawl::cli {
 
+/// What stdout gets. All but `table` are for programs: one JSON value an answer, as such or written as YAML.
+enum class Shape { table, json, jsonl, yaml };
+
 /// Global options, before or after the verb.
 struct GlobalOptions {
-    std::string file;    ///< --db, PAWL_DB, ./pawl.db
-    bool json = false;   ///< --json, -o json, -o jsonl
-    bool lines = false;  ///< -o jsonl
+    std::string file;  ///< --db, PAWL_DB, ./pawl.db
+    Shape shape = Shape::table;
 };
 
 class Console {
@@ -25,7 +27,8 @@ public:
         : options_(std::move(options)), connection_(options_.file, std::move(defaults)) {}
 
     const std::string& file() const { return options_.file; }
-    bool json() const { return options_.json; }
+    /// Answers are for a program, not for a person.
+    bool json() const { return options_.shape != Shape::table; }
     Connection& connection() { return connection_; }
 
     /// Results go to stdout, everything else to stderr. Text of others must have gone through cli/terminal_text.hpp.
@@ -37,10 +40,11 @@ public:
     int finish(int code) const;
     /// An answer as JSON on stdout; with -o jsonl the elements of its member `list` instead, one a line.
     void out_answer(const server::Response& response, const char* list) const;
-    /// One JSON value and a line feed on stdout.
+    /// One JSON value and a line feed on stdout; with -o yaml a YAML document.
     void out_json(std::string_view json) const;
 
-    /// Tells what failed and what to do, as JSON with --json. Returns the exit code.
+    /// Tells what failed and what to do, as one line of JSON (which is YAML, too) unless the shape is `table`. Returns
+    /// the exit code.
     int fail(const Error& error) const;
     int fail(const Error& error, std::string_view suggestion) const;
 

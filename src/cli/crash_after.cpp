@@ -33,6 +33,7 @@ public:
     Result<std::vector<core::TaskId>> match(std::string_view part, int max) override {
         return store_->match(part, max);
     }
+    Result<std::vector<std::string>> tags(core::TaskRef task) override { return store_->tags(task); }
     Result<std::vector<core::TaskRow>> list(const core::ListFilter& filter) override { return store_->list(filter); }
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after, int max) override {
         return store_->journal(task, after, max);

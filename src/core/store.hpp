@@ -77,6 +77,8 @@ public:
     virtual Result<TaskRow> get(TaskRef ref) = 0;
     /// Tasks whose public id (without `t_`, upper case) starts or ends with `part`; at most `tasks_max`.
     virtual Result<std::vector<TaskId>> match(std::string_view part, int tasks_max) = 0;
+    /// Its tags in byte order.
+    virtual Result<std::vector<std::string>> tags(TaskRef task) = 0;
     /// Rows without input and output.
     virtual Result<std::vector<TaskRow>> list(const ListFilter& filter) = 0;
     /// Entries of one task with no > after_no, in order.

@@ -14,8 +14,10 @@ void get_task(Call call, std::string task) {
         if (!id) return call.refusal(id.error());
         const auto row = reader.get(*id);
         if (!row) return call.refusal(row.error());
+        const auto tags = reader.tags(row->ref);
+        if (!tags) return call.refusal(tags.error());
         JsonText json;
-        append_task(json, *row, true);
+        append_whole_task(json, *row, *tags);
         return json_response(std::move(json));
     });
 }

@@ -60,7 +60,7 @@ Response page(core::Reader& reader, const core::ListFilter& filter, const Call& 
     if (!rows) return call.refusal(rows.error());
     JsonText json;
     json.open().name("tasks").open('[');
-    for (const core::TaskRow& row : *rows) append_task(json, row, false);
+    for (const core::TaskRow& row : *rows) append_task(json, row);
     json.close(']');
     const bool full = std::ssize(*rows) >= filter.tasks_max;
     json.text_or_null("next_cursor", full ? format_cursor(rows->back().ref) : std::string()).close();

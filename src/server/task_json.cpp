@@ -59,9 +59,8 @@ void append_error(JsonText& json, const std::string& error) {
     if (!asked.note.empty()) json.field("note", asked.note);
 }
 
-}  // namespace
-
-void append_task(JsonText& json, const core::TaskRow& row, bool whole) {
+// Leaves the object open.
+void open_task(JsonText& json, const core::TaskRow& row) {
     using std::chrono::duration_cast;
     using std::chrono::milliseconds;
     json.open()
@@ -87,12 +86,23 @@ void append_task(JsonText& json, const core::TaskRow& row, bool whole) {
                                                           : std::optional<std::string_view>(to_string(row.ending)))
         .field("pause_requested", row.pause_requested)
         .field("needs_person", needs_person(row.state, row.reason));
-    if (whole) {
-        json.raw_field("input", row.input);
-        json.raw_field("output", row.state == TaskState::completed ? row.output : std::string());
-        json.raw_field("error", row.error);
-    }
+}
+
+}  // namespace
+
+void append_task(JsonText& json, const core::TaskRow& row) {
+    open_task(json, row);
     json.close();
+}
+
+void append_whole_task(JsonText& json, const core::TaskRow& row, const std::vector<std::string>& tags) {
+    open_task(json, row);
+    json.name("tags").open('[');
+    for (const std::string& tag : tags) json.text(tag);
+    json.close(']');
+    json.raw_field("input", row.input);
+    json.raw_field("output", row.state == TaskState::completed ? row.output : std::string());
+    json.raw_field("error", row.error).close();
 }
 
 void append_entry(JsonText& json, const core::Entry& entry, const core::TaskId* task) {

@@ -6,10 +6,15 @@
 #include "server/json_text.hpp"
 #include "server/port.hpp"
 
+#include <string>
+#include <vector>
+
 namespace pawl::server {
 
-/// `whole`: with input, output and error; a listing has none of them.
-void append_task(JsonText& json, const core::TaskRow& row, bool whole);
+/// As in a listing.
+void append_task(JsonText& json, const core::TaskRow& row);
+/// The same with tags, input, output and error.
+void append_whole_task(JsonText& json, const core::TaskRow& row, const std::vector<std::string>& tags);
 
 /// `cursor` and `task` only where entries of several tasks stand together (the feed).
 void append_entry(JsonText& json, const core::Entry& entry, const core::TaskId* task = nullptr);

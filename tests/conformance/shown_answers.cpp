@@ -132,6 +132,7 @@ std::string shown_all(Reader& reader) {
     for (const TaskRow& listed : reader.list(all).value()) {
         const TaskRow row = reader.get(listed.id).value();
         out << shown(row) << '\n';
+        for (const std::string& tag : reader.tags(row.ref).value()) out << "  tag " << tag << '\n';
         for (const Entry& entry : reader.journal(row.ref, 0, 10'000).value()) out << "  " << shown(entry) << '\n';
     }
     for (const std::int64_t n : reader.counts().value()) out << n << ' ';

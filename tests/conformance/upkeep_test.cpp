@@ -108,6 +108,8 @@ TEST_P(StoreConformance, ListingsFilterAndPageNewestFirst) {
     const std::vector two{submit(2).id};
     const std::vector three{submit(3).id};
     EXPECT_EQ(only([](ListFilter& f) { f.tag = "red"; }), two);
+    EXPECT_EQ(reader->tags(row_of(*h, submit(2).id).ref).value(), (std::vector<std::string>{"blue", "red"}));
+    EXPECT_EQ(reader->tags(row_of(*h, submit(1).id).ref).value(), std::vector<std::string>());
     EXPECT_EQ(only([](ListFilter& f) { f.key = "k"; }), two);
     EXPECT_EQ(only([](ListFilter& f) { f.type = "print"; }), two);
     EXPECT_EQ(only([](ListFilter& f) { f.states = {TaskState::running, TaskState::failed}; }), two);

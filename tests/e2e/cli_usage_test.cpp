@@ -73,6 +73,8 @@ TEST_F(CliUsage, GlobalOptionsStandAnywhere) {
 TEST_F(CliUsage, ATaskIsSubmittedShownAndFoundByPartOfItsId) {
     const std::string id = submit({"echo", R"({"n": 12345678901234567890})", "--queue", "q", "--priority", "-7",
                                    "--tag", "red", "--tag", "blue"});
+    EXPECT_EQ(boost::json::serialize(json({"get", id}).at("tags")), R"(["blue","red"])");
+    EXPECT_NE(pawl({"get", id}).out.find("blue, red\n"), std::string::npos);
     ASSERT_EQ(id.size(), 28u);
     const auto get = pawl({"get", id.substr(18)});
     EXPECT_NE(get.out.find(id), std::string::npos);
@@ -174,7 +176,16 @@ TEST_F(CliUsage, TheShapeOfTheOutputIsChosen) {
     EXPECT_EQ(pawl({"list", "-o", "table"}).out, pawl({"list"}).out);
     EXPECT_EQ(pawl({"queue", "list", "--output=jsonl"}).out.front(), '{');
     EXPECT_EQ(pawl({"list", "-o", "jsonl", "--state", "running"}).out, "");
-    expect_refused(pawl({"list", "-o", "yaml"}), 2, "there are table, json, jsonl");
+    EXPECT_EQ(pawl({"get", two, "--output", "yaml"}).out.find("---\nid: \"" + two + "\"\n"), 0U);
+    const auto stream = pawl({"events", one, "-o", "yaml"}).out;
+    EXPECT_NE(stream.find("kind: \"submitted\"\n"), std::string::npos) << stream;
+    EXPECT_EQ(pawl({"list", "--state", "running", "-o", "yaml"}).out.find("---\ntasks: []\n"), 0U);
+    const auto unknown = pawl({"get", "nobody", "-oyaml"});
+    EXPECT_EQ(unknown.exit, 3);
+    EXPECT_EQ(parse(unknown.err).at("error").as_object().at("exit_code").as_int64(), 3);
+    const auto misspelt = pawl({"lst", "-o", "yaml"});
+    EXPECT_EQ(parse(misspelt.err).at("error").as_object().at("code").as_string(), "bad_input");
+    expect_refused(pawl({"list", "-o", "xml"}), 2, "there are table, json, jsonl, yaml");
     EXPECT_EQ(pawl({"--version"}).out.substr(0, 5), "pawl ");
 }
 

@@ -24,6 +24,7 @@ public:
     Result<core::TaskRow> get(const core::TaskId& id) override { return store_->get(id); }
     Result<core::TaskRow> get(core::TaskRef ref) override { return store_->get(ref); }
     Result<std::vector<core::TaskId>> match(std::string_view p, int n) override { return store_->match(p, n); }
+    Result<std::vector<std::string>> tags(core::TaskRef task) override { return store_->tags(task); }
     Result<std::vector<core::TaskRow>> list(const core::ListFilter& f) override { return store_->list(f); }
     Result<std::vector<core::Entry>> journal(core::TaskRef t, int a, int n) override {
         return store_->journal(t, a, n);

@@ -30,6 +30,9 @@ int get(Console& console, const std::string& task) {
                              "deadline", "version", "max_attempts", "crash_count", "ending"}) {
         if (answer.has(name)) out += line(name, answer.text(name));
     }
+    std::string tags;
+    for (const std::string& tag : answer.texts("tags")) tags += (tags.empty() ? "" : ", ") + tag;
+    if (!tags.empty()) out += line("tags", tags);
     for (const char* name : {"input", "output"}) {
         if (answer.has(name)) out += line(name, terminal_json(raw_member(*response, name)));
     }

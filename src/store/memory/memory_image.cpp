@@ -325,6 +325,13 @@ std::optional<std::string> MemoryImage::blob(const std::string& space, const Has
     return found == blobs_.end() ? std::nullopt : std::optional(found->second.body);
 }
 
+std::vector<std::string> MemoryImage::tags(TaskRef task) const {
+    std::vector<std::string> tags;
+    for (const auto& [tag, tagged] : tags_)
+        if (tagged == task) tags.push_back(tag);
+    return tags;
+}
+
 void MemoryImage::add_tags(TaskRef task, const std::vector<std::string>& tags) {
     for (const std::string& tag : tags) {
         if (!tags_.insert({tag, task}).second) continue;

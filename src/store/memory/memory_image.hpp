@@ -40,6 +40,7 @@ public:
     const std::vector<core::Entry>* journal(core::TaskRef task) const;
     const std::map<std::int64_t, std::pair<core::TaskRef, int>>& feed() const { return feed_; }
     bool has_tag(core::TaskRef task, const std::string& tag) const { return tags_.contains({tag, task}); }
+    std::vector<std::string> tags(core::TaskRef task) const;
     std::vector<std::string> check() const;
 
     // ---- Tables

@@ -195,6 +195,8 @@ Result<std::vector<QueueStatus>> MemoryStore::queues() {
     return all;
 }
 
+Result<std::vector<std::string>> MemoryStore::tags(TaskRef task) { return image().tags(task); }
+
 Result<std::vector<std::int64_t>> MemoryStore::counts() {
     std::vector<std::int64_t> counts(static_cast<std::size_t>(TaskState::cancelled) + 1);
     for (const auto& [ref, stored] : image().rows()) ++counts[static_cast<std::size_t>(stored.row.state)];

@@ -66,6 +66,7 @@ public:
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after_no, int entries_max) override;
     Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t after_seq, int entries_max) override;
     Result<std::vector<core::QueueStatus>> queues() override;
+    Result<std::vector<std::string>> tags(core::TaskRef task) override;
     Result<std::vector<std::int64_t>> counts() override;
     /// refused: memory has no file.
     Result<void> backup(const std::string& file) override;

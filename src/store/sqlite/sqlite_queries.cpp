@@ -226,6 +226,15 @@ Result<std::vector<QueueStatus>> SqliteQueries::queues() {
     return answer(connection_, std::move(all));
 }
 
+Result<std::vector<std::string>> SqliteQueries::tags(TaskRef task) {
+    FreshStart fresh(connection_);
+    std::vector<std::string> tags;
+    Statement statement(connection_, "select tag from tag where task = ?1 order by tag");
+    auto use = statement.use();
+    for (use.bind(task); use.next();) tags.push_back(use.text(0));
+    return answer(connection_, std::move(tags));
+}
+
 Result<std::vector<std::int64_t>> SqliteQueries::counts() {
     FreshStart fresh(connection_);
     std::vector<std::int64_t> counts(static_cast<std::size_t>(TaskState::cancelled) + 1);

@@ -37,6 +37,7 @@ public:
     Result<core::TaskRow> get(const core::TaskId& id);
     Result<core::TaskRow> get(core::TaskRef ref);
     Result<std::vector<core::TaskId>> match(std::string_view part, int tasks_max);
+    Result<std::vector<std::string>> tags(core::TaskRef task);
     Result<std::vector<core::TaskRow>> list(const core::ListFilter& filter);
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after_no, int entries_max);
     Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t after_seq, int entries_max);

@@ -32,6 +32,7 @@ public:
     Result<std::vector<TaskId>> match(std::string_view part, int tasks_max) override {
         return queries_.match(part, tasks_max);
     }
+    Result<std::vector<std::string>> tags(TaskRef task) override { return queries_.tags(task); }
     Result<std::vector<TaskRow>> list(const ListFilter& filter) override { return queries_.list(filter); }
     Result<std::vector<Entry>> journal(TaskRef task, int after_no, int entries_max) override {
         return queries_.journal(task, after_no, entries_max);
