@@ -55,7 +55,9 @@ public:
     Result<void> start();
     /// Waits until nothing that it serves is running or pending, back-offs and delays included.
     void wait_until_idle();
-    /// Claims nothing more, hands back what runs (at most 15 s), closes the file. Also by the destructor.
+    /// Claims nothing more, hands back what runs (at most 15 s), closes the file; clients and handles that live on get
+    /// store_unavailable. Also by the destructor. A step that ignores its stop is left behind: what it does is not
+    /// recorded, and the file stays held until it has returned or the process ends.
     void drain();
     /// Needs open().
     Client client() const;

@@ -339,7 +339,8 @@ public:
     /// A line in the structured log, with the task's id; silent in a replay.
     void log(std::string_view text);
 
-    /// The task's deadline, if it has one.
+    /// The task's deadline, if it has one. A retry of the task gives it a new one: code must not branch on it, only
+    /// pass it on.
     std::optional<TimePoint> deadline() const;
     /// Public id: `t_...`.
     std::string task_id() const;

@@ -76,6 +76,12 @@ std::string output_of(const ProcessOutcome& outcome) {
     return text;
 }
 
+// It may have done its work all the same, unless there is none to do.
+[[noreturn]] void cut_off(const ToolDefinition& tool, const std::string& what) {
+    if (tool.effect == "read") throw retryable(what);
+    throw unknown_outcome(what);
+}
+
 ToolResult result_of(const ToolDefinition& tool, const ProcessOutcome& outcome) {
     using End = ProcessOutcome::End;
     if (outcome.end == End::exited && outcome.exit_code == 0) return {core::valid_utf8(output_of(outcome)), false};
@@ -85,8 +91,7 @@ ToolResult result_of(const ToolDefinition& tool, const ProcessOutcome& outcome) 
         if (!outcome.err.empty()) text += "\nstderr: " + outcome.err;
         return {core::valid_utf8(text), true};
     }
-    if (tool.effect == "once") throw unknown_outcome(what);
-    throw retryable(what);
+    cut_off(tool, what);
 }
 
 ProcessOutcome run_process(const ToolDefinition& tool, const ProcessSpec& spec, const Attempt& attempt) {
@@ -114,8 +119,7 @@ CommandOutput run_argv(const ToolDefinition& tool, const std::vector<std::string
     using End = ProcessOutcome::End;
     const ProcessOutcome outcome = run_process(tool, spec_of(tool, argv, stdin_text, attempt), attempt);
     if (outcome.end != End::exited && outcome.end != End::signalled) {
-        if (tool.effect == "once") throw unknown_outcome("the command " + outcome.describe());
-        throw retryable("the command " + outcome.describe());
+        cut_off(tool, "the command " + outcome.describe());
     }
     return {outcome.end == End::exited ? outcome.exit_code : 128 + outcome.signal, core::valid_utf8(output_of(outcome)),
             core::valid_utf8(outcome.err)};

@@ -21,7 +21,7 @@ BOOST_DESCRIBE_STRUCT(ToolResult, (), (content, error))
 ///
 /// The process is made first and held at a gate; its identity is recorded; then it begins. Arguments come in argv
 /// (agent/placeholder.hpp), and whole on stdin. An exit code other than 0 is a result (`error`).
-/// Throws StepError: retryable when nothing happened, unknown_outcome when a `once` tool was cut.
+/// Throws StepError: retryable when nothing happened, unknown_outcome when a tool with an effect was cut.
 ToolResult run_command_tool(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
 
 /// What a command came to, for the type `command`.

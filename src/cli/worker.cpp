@@ -11,7 +11,9 @@
 
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <future>
+#include <thread>
 
 namespace pawl {
 
@@ -20,7 +22,7 @@ struct Worker::Impl {
     std::string url;
     WorkerOptions options;
     std::unique_ptr<cli::HeldFile> held;
-    std::shared_ptr<detail::Backend> backend;
+    std::shared_ptr<runtime::WorkerBackend> backend;
     bool started = false;
 
     std::string why(const std::string& id);
@@ -63,23 +65,33 @@ void Worker::wait_until_idle() {
     auto future = idle.get_future();
     runtime::Holder& holder = impl_->held->holder();
     holder.loop().post([&] {
-        runtime::when_idle(holder, impl_->program.impl().registry, impl_->options.queues(),
-                           [&idle] { idle.set_value(); });
+        runtime::when_idle(holder, impl_->program.impl().registry, impl_->options.queues(), [&] {
+            holder.resume_claims();
+            idle.set_value();
+        });
     });
     future.wait();
 }
 
 void Worker::drain() {
     if (!impl_->held) return;
+    bool is_left_behind = false;
     if (impl_->started) {
-        std::promise<void> drained;
+        std::promise<bool> drained;
         auto future = drained.get_future();
-        impl_->held->drain([&drained] { drained.set_value(); });
-        future.wait();
+        const runtime::Engine& engine = impl_->held->holder().engine();
+        impl_->held->drain([&] { drained.set_value(engine.deaf_steps() > 0 || engine.held() > 0); });
+        is_left_behind = future.get();
     }
-    impl_->held.reset();
+    impl_->backend->close();
     impl_->backend.reset();
     impl_->started = false;
+    if (!is_left_behind) return impl_->held.reset();
+    // Functions that ignore their stop: nobody may begin their tasks anew before they have returned.
+    std::thread([held = std::move(impl_->held)]() mutable {
+        while (!held->holder().wait_for_functions(std::chrono::hours(1))) {}
+        held.reset();
+    }).detach();
 }
 
 Client Worker::client() const { return Client(impl_->backend); }

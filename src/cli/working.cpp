@@ -44,6 +44,11 @@ void Working::on_signal() {
     });
 }
 
+int leave_functions_behind(HeldFile& held, core::Micros limit, int code) {
+    if (!held.holder().wait_for_functions(limit)) std::_Exit(code);
+    return code;
+}
+
 void Working::begin_leave(int signal) {
     if (leaving_) return;
     leaving_ = true;

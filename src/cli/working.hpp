@@ -41,4 +41,11 @@ private:
     std::optional<Error> lost_;
 };
 
+/// How long a function that has ended may take to leave its thread.
+constexpr core::Micros left_after_drain{std::chrono::milliseconds(200)};
+
+/// Returns `code`, or ends the process with it when functions of steps still run after `limit`: those that ignore their
+/// stop would hold it for ever, and what they do is not recorded.
+int leave_functions_behind(HeldFile& held, core::Micros limit, int code);
+
 }  // namespace pawl::cli

@@ -55,6 +55,11 @@ void Batcher::stop_claiming() {
     claim_.reset();
 }
 
+void Batcher::hold_claims(bool held) {
+    std::lock_guard lock(mutex_);
+    claims_held_ = held;
+}
+
 void Batcher::add_slots(int n) { slots_.fetch_add(n); }
 
 std::vector<Item> Batcher::take_locked() {
@@ -62,7 +67,7 @@ std::vector<Item> Batcher::take_locked() {
     queue_.reserve(items.size());
     bytes_ = 0;
     kicked_ = false;
-    if (claim_ && !stopped_) {
+    if (claim_ && !stopped_ && !claims_held_) {
         if (const int slots = std::max(0, slots_.exchange(0)); slots > 0) {
             core::Claim claim = *claim_;
             claim.tasks_max = slots;
@@ -84,8 +89,13 @@ std::vector<Item> Batcher::wait_and_take() {
 }
 
 std::vector<Item> Batcher::take() {
-    std::lock_guard lock(mutex_);
-    return take_locked();
+    std::vector<Item> items;
+    {
+        std::lock_guard lock(mutex_);
+        items = take_locked();
+    }
+    room_.notify_all();
+    return items;
 }
 
 bool Batcher::has_work() const {

@@ -69,13 +69,13 @@ void OpBase::result_misfit(const char* what) const {
 void throw_step_error(const Error& error) {
     switch (error.code) {
         case Errc::store_unavailable:
+        case Errc::timed_out:
         case Errc::outcome_unknown:
             throw unknown_outcome(error.message);
         case Errc::unreachable:
         case Errc::queue_full:
         case Errc::store_locked:
         case Errc::disk_full:
-        case Errc::timed_out:
             throw retryable(error.message);
         default:
             throw final_error(error.message);

@@ -159,6 +159,11 @@ void Engine::release_slot() {
     if (!draining_) parts_.batcher.add_slots(1);
 }
 
+void Engine::give_up_slot() {
+    release_slot();
+    parts_.batcher.kick();
+}
+
 void Engine::parked(Execution& execution) {
     parked_.push_back(execution.serial());
     parked_at_[execution.serial()] = std::prev(parked_.end());

@@ -101,6 +101,8 @@ public:
     const EngineOptions& options() const { return options_; }
     bool draining() const { return draining_; }
     void release_slot();
+    /// The same with no record of ours on its way, whose batch would claim for it.
+    void give_up_slot();
     void parked(Execution& execution);
     void finished(Execution& execution);
     /// The function of a step that ignores its stop has its task's frame still: counted, bounded.

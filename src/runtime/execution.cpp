@@ -273,6 +273,11 @@ void Execution::run_code() {
     }
 }
 
+void Execution::drained(Group& group, const std::string& prefix) {
+    abandoned_.erase(prefix);
+    std::erase_if(checks_, [&](const Group* due) { return due == &group || due->path.starts_with(prefix); });
+}
+
 void Execution::diverge(std::string text) {
     if (!diverged_) diverged_ = std::move(text);
 }

@@ -77,7 +77,7 @@ void Execution::drop() {
     for (Draft& d : drafts_)
         if (d.intent_of) d.intent_of->answer_intent(false);
     drafts_.clear();
-    leave();
+    if (std::exchange(holds_slot_, false)) engine_.give_up_slot();
     engine_.finished(*this);
 }
 

@@ -263,7 +263,7 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     if (!over && has_returned(ended)) return record_result(op, number, ended);
     Thrown thrown;
     if (over) {
-        const bool may_have_happened = op.options.effect == Effect::once;
+        const bool may_have_happened = op.options.effect != Effect::read;
         thrown.failure = {may_have_happened ? ErrorClass::unknown : ErrorClass::retryable, Errc::timed_out, *over};
     } else {
         thrown = describe(ended.error, op.options.effect);
@@ -271,7 +271,8 @@ void Execution::end_attempt(OpBase& op, bool stopped, std::optional<std::string>
     const bool known = op.options.effect != Effect::once || thrown.failure.cls != ErrorClass::unknown;
     const bool ending = ending_ != core::Ending::none;
     // Stopped from here, not by itself: what did not end well is no failure of the step.
-    if (stopped && known && !ending && !op.state.abandoned && engine_.draining()) {
+    const bool by_us = engine_.draining() || diverged_ || active_spent_;
+    if (stopped && known && !ending && !op.state.abandoned && by_us) {
         op.state.phase = Op::fresh;
         // Without this word the successor would find an intent and take the outcome for unknown.
         if (op.state.intent_open) attempt_lost(op);
@@ -329,8 +330,6 @@ void Execution::record_result(OpBase& op, int number, Ended& ended) {
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
     if (op.options.effect == Effect::once && failure.cls == ErrorClass::unknown)
         return attempt_unknown(op, failure, End::in_life);
-    // Of a step that may run again at any time it does not matter whether it happened.
-    if (failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
     again_or_fail(op, std::move(failure), retry_after, op.state.attempts + 1);
 }
 

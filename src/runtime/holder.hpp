@@ -52,6 +52,13 @@ public:
     void close();
     /// Writes what is queued, closes the store. Once, not from the loop thread; close() does it too.
     void close_store() { store_thread_.reset(); }
+    /// After an idle moment (runtime/idle.hpp): claims again. Any thread.
+    void resume_claims() {
+        batcher_.hold_claims(false);
+        batcher_.kick();
+    }
+    /// Waits for functions of steps that are still running; false when that takes longer. Not from the loop thread.
+    bool wait_for_functions(core::Micros limit) { return pool_->wait_until_idle(limit); }
     /// Claims nothing more, hands back what is held, then calls `done` on the loop. Any thread.
     void drain(std::function<void()> done);
 

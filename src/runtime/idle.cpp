@@ -1,7 +1,9 @@
 #include "runtime/idle.hpp"
 
-#include <algorithm>
+#include <spdlog/spdlog.h>
+
 #include <memory>
+#include <set>
 
 namespace pawl::runtime {
 
@@ -35,15 +37,41 @@ private:
         // What was submitted or woken while we looked: look again when it is quiet.
         if (!holder_.engine().quiet()) return;
         if (seq != holder_.engine().last_seq()) return look();
-        if (!pending) finish();
+        if (!pending) confirm();
+    }
+
+    // A batch may be on its way that has just claimed something: without claims, and behind one more batch, the second
+    // look is the last word.
+    void confirm() {
+        looking_ = true;
+        holder_.batcher().hold_claims(true);
+        holder_.engine().send(
+            core::Tick{}, [self = shared_from_this()](core::Command&, const auto&) { self->look_again(); }, false);
+    }
+
+    void look_again() {
+        auto pending = std::make_shared<bool>(true);
+        holder_.read([this, pending](core::Reader& reader) { *pending = any_pending(reader); },
+                     [self = shared_from_this(), pending] { self->decide(*pending); });
+    }
+
+    void decide(bool pending) {
+        looking_ = false;
+        if (holder_.engine().is_store_dead() || (!pending && holder_.engine().quiet())) return finish();
+        holder_.resume_claims();
     }
 
     void finish() {
         holder_.engine().on_quiet({});
+        if (!paused_queues_.empty()) spdlog::info("idle; what is pending in paused queues is left");
         std::exchange(idle_, {})();
     }
 
-    bool any_pending(core::Reader& reader) const {
+    bool any_pending(core::Reader& reader) {
+        paused_queues_.clear();
+        if (const auto queues = reader.queues())
+            for (const core::QueueStatus& queue : *queues)
+                if (queue.paused && queue.pending > 0) paused_queues_.insert({queue.space, queue.name});
         for (const core::ServedType& served : registry_.served()) {
             for (const TaskState state : {TaskState::pending, TaskState::running}) {
                 core::ListFilter filter;
@@ -60,7 +88,7 @@ private:
     }
 
     // Page by page: the newest ones may all be of versions that this process does not serve.
-    static bool any_of(core::Reader& reader, core::ListFilter filter, const core::ServedType& served) {
+    bool any_of(core::Reader& reader, core::ListFilter filter, const core::ServedType& served) const {
         for (;;) {
             const auto rows = reader.list(filter);
             if (!rows) return true;
@@ -68,7 +96,9 @@ private:
                 const bool version = row.lane.version == 0 ||
                                      (row.lane.version >= served.compatible_from && row.lane.version <= served.version);
                 const bool known = row.format_min <= core::journal_format_max;  // else it waits for a newer worker
-                if (version && known) return true;
+                const bool paused =
+                    row.state == TaskState::pending && paused_queues_.contains({row.lane.space, row.lane.queue});
+                if (version && known && !paused) return true;
             }
             if (std::ssize(*rows) < filter.tasks_max) return false;
             filter.before = rows->back().ref;
@@ -80,6 +110,7 @@ private:
     const std::vector<std::string> queues_;
     std::function<void()> idle_;
     bool looking_ = false;
+    std::set<std::pair<std::string, std::string>> paused_queues_;  // with pending tasks; by the last look
 };
 
 }  // namespace

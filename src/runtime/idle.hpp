@@ -10,8 +10,9 @@
 namespace pawl::runtime {
 
 /// Calls `idle` on the loop, once, when nothing that `registry` serves (in `queues`; empty = all) is running or
-/// pending; back-offs and delays are waited for, waiting and paused tasks are left. Also when the store is lost for
-/// good: nothing more will be done. Loop thread; both outlive the call.
+/// pending; back-offs and delays are waited for, waiting and paused tasks are left, and so is what is pending in a
+/// paused queue. Nothing is claimed from then on, unless the caller resumes the holder's claims. Also when the store is
+/// lost for good: nothing more will be done. Loop thread; both outlive the call.
 void when_idle(Holder& holder, const Registry& registry, std::vector<std::string> queues, std::function<void()> idle);
 
 }  // namespace pawl::runtime

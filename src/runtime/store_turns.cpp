@@ -89,7 +89,9 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
         parts_.loop.post([&engine = parts_.engine] { engine.on_store_back(); });
         return {What::take};
     }
-    const bool heals = opened.error().code == Errc::store_unavailable || opened.error().code == Errc::disk_full;
+    // Locked: by a program that writes into our database; the right to hold it is still ours.
+    const Errc code = opened.error().code;
+    const bool heals = code == Errc::store_unavailable || code == Errc::disk_full || code == Errc::store_locked;
     error_ = {Errc::store_unavailable,
               "the store is not open (" + opened.error().message + "); nothing was stored: try again when it is"};
     if (!heals) {

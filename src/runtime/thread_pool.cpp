@@ -35,6 +35,11 @@ void ThreadPool::run(std::function<void()> f) {
     ready_.notify_one();  // without the lock: who wakes up needs it at once
 }
 
+bool ThreadPool::wait_until_idle(core::Micros limit) {
+    std::unique_lock lock(mutex_);
+    return done_.wait_for(lock, limit, [&] { return running_ == 0 && queue_.empty(); });
+}
+
 bool ThreadPool::start_thread() {
     try {
         threads_.emplace_back([this] { work(); });
@@ -58,10 +63,12 @@ void ThreadPool::work() {
         if (stopped_) return;
         auto f = std::move(queue_.front());
         queue_.pop_front();
+        running_++;
         lock.unlock();
         f();
         f = nullptr;
         lock.lock();
+        if (--running_ == 0) done_.notify_all();
     }
 }
 

@@ -22,6 +22,8 @@ public:
     /// Waits in a queue while threads_max functions run, or fewer when the system gives no more threads; the queue is
     /// bounded by the engine's slots.
     void run(std::function<void()> f) override;
+    /// Waits until no function runs or waits; false when that takes longer.
+    bool wait_until_idle(core::Micros limit);
 
 private:
     bool start_thread();
@@ -30,10 +32,11 @@ private:
     const int threads_max_;
     const char* const name_;
     std::mutex mutex_;
-    std::condition_variable ready_;
+    std::condition_variable ready_, done_;
     std::deque<std::function<void()>> queue_;
     std::vector<std::thread> threads_;
     int idle_ = 0;
+    int running_ = 0;
     bool stopped_ = false, is_short_ = false;
 };
 

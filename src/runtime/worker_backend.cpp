@@ -16,6 +16,10 @@ Result<std::string> outcome_of(const core::TaskRow& row) {
                        row.error.empty() ? "" : core::decode_failure(row.error).message);
 }
 
+const char* const closed = "the worker was closed; tasks go on with the next one";
+
+Error closed_error() { return {Errc::store_unavailable, closed}; }
+
 bool is_answer(const core::TaskRow& row) { return is_final(row.state) || row.state == TaskState::paused; }
 
 }  // namespace
@@ -34,6 +38,12 @@ WorkerBackend::WorkerBackend(Holder& holder, const Registry& registry,
                              std::function<std::string(const std::string& id)> explain)
     : holder_(holder), registry_(registry), explain_(std::move(explain)) {}
 
+void WorkerBackend::close() {
+    gate_.shut();
+    for (const Waiters::Told& told : holder_.engine().waiters().take_all()) told.ended(told.output);
+    gate_.wait_until_empty();
+}
+
 Result<core::Submit> WorkerBackend::make(std::string_view type, std::string input, const SubmitOptions& options) {
     core::SubmitRequest request;
     request.type = type;
@@ -46,6 +56,8 @@ Result<core::Submit> WorkerBackend::make(std::string_view type, std::string inpu
 
 Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, std::string input,
                                                          const SubmitOptions& options) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
     auto submit = make(type, std::move(input), options);
     if (!submit) return submit.error();
     auto answer = holder_.call(std::move(*submit));
@@ -57,6 +69,8 @@ Result<detail::Backend::Submitted> WorkerBackend::submit(std::string_view type, 
 std::vector<Result<detail::Backend::Submitted>> WorkerBackend::submit_many(std::string_view type,
                                                                            std::vector<std::string> inputs,
                                                                            const SubmitOptions& options) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return std::vector<Result<Submitted>>(inputs.size(), closed_error());
     std::vector<Result<Submitted>> results(inputs.size(),
                                            Error{Errc::bad_input, "a key cannot be shared by many tasks"});
     if (!options.key().empty()) return results;
@@ -100,6 +114,8 @@ Result<core::TaskRow> WorkerBackend::row(const std::string& id) {
 // Watch first, read then: an end between the two is not missed. Who is woken without an output looks again: the task
 // ended in another way, or the store was opened anew and nobody knows what it decided.
 Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Duration> limit) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Output = std::optional<std::string>;
@@ -111,7 +127,7 @@ Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Dur
         const std::uint64_t token =
             waiters.add(*parsed, [ended](Output output) { ended->set_value(std::move(output)); });
         auto now = row(id);
-        const std::optional<Error> lost = holder_.lost();
+        const std::optional<Error> lost = gate_.is_shut() ? closed_error() : holder_.lost();
         if (!now || is_answer(*now) || !in_time || lost) {
             waiters.forget(*parsed, token);
             if (!now) return now.error();
@@ -131,12 +147,17 @@ Result<std::string> WorkerBackend::wait(const std::string& id, std::optional<Dur
 }
 
 Result<TaskStatus> WorkerBackend::status(const std::string& id) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
     auto found = row(id);
     if (!found) return found.error();
     return TaskStatus{found->state, found->reason};
 }
 
-std::string WorkerBackend::why(const std::string& id) { return explain_(id); }
+std::string WorkerBackend::why(const std::string& id) {
+    const CallGate::Pass pass(gate_);
+    return pass ? explain_(id) : closed;
+}
 
 Result<void> WorkerBackend::send(core::Operate operate) {
     auto answer = holder_.call(std::move(operate));
@@ -145,6 +166,8 @@ Result<void> WorkerBackend::send(core::Operate operate) {
 }
 
 Result<void> WorkerBackend::operate(const std::string& id, detail::TaskVerb verb) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Verb = core::Operate::Verb;
@@ -158,6 +181,8 @@ Result<void> WorkerBackend::operate(const std::string& id, detail::TaskVerb verb
 
 Result<void> WorkerBackend::resolve(const std::string& id, std::string_view step, std::string_view outcome,
                                     std::string result) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
     const auto parsed = core::parse_task_id(id);
     if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Outcome = core::Operate::Outcome;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/validate.hpp"
+#include "runtime/call_gate.hpp"
 #include "runtime/holder.hpp"
 
 #include <pawl/client.hpp>
@@ -14,6 +15,10 @@ class WorkerBackend final : public detail::Backend {
 public:
     /// `explain` answers `why` (it lies in a layer above). Both, and `registry`, outlive the backend.
     WorkerBackend(Holder& holder, const Registry& registry, std::function<std::string(const std::string& id)> explain);
+
+    /// Before the holder goes: who waits is told, calls inside end, later ones get store_unavailable. Clients and handles
+    /// may live on.
+    void close();
 
     Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
     std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,
@@ -30,7 +35,8 @@ private:
     Result<core::TaskRow> row(const std::string& id);
     Result<void> send(core::Operate operate);
 
-    Holder& holder_;
+    CallGate gate_;
+    Holder& holder_;  // not after close()
     const Registry& registry_;
     std::function<std::string(const std::string&)> explain_;
 };

@@ -88,6 +88,8 @@ TEST_F(SqliteFile, AReopeningMakesNoFileAndTakesNoOtherForItsOwn) {
     EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::refused);
     EXPECT_EQ(std::filesystem::file_size(file), 0u) << "left alone";
 
+    EXPECT_EQ(code_of(open()), Errc::store_locked) << "the process that will open it anew holds on to it";
+    last.lock.reset();
     ASSERT_TRUE(open().value()->close());
     EXPECT_EQ(code_of(store::open_sqlite(file, clock, {.last = &last})), Errc::refused) << "another store";
     EXPECT_EQ(last.store_id, id);
@@ -118,6 +120,19 @@ TEST_F(SqliteFile, TheLockIsTheSameThroughAnyName) {
     EXPECT_EQ(code_of(store::open_sqlite(link, clock)), Errc::store_locked);
     EXPECT_EQ(code_of(store::open_sqlite(folder.path() + "/./pawl.db", clock)), Errc::store_locked);
     EXPECT_EQ(store::sqlite_real_path(link).value(), store::sqlite_real_path(file).value());
+}
+
+TEST_F(SqliteFile, AFileWithASecondNameIsRefused) {
+    ASSERT_TRUE(open().value()->close());
+    const std::string second = folder.path() + "/second.db";
+    std::filesystem::create_hard_link(file, second);
+    for (const std::string& name : {file, second}) {
+        const auto refused = store::open_sqlite(name, clock);
+        ASSERT_EQ(code_of(refused), Errc::refused);
+        EXPECT_NE(refused.error().message.find("2 names"), std::string::npos);
+    }
+    std::filesystem::remove(second);
+    EXPECT_TRUE(open());
 }
 
 TEST_F(SqliteFile, AKilledHolderLeavesNoLock) {

@@ -523,6 +523,27 @@ TEST_F(EffectTest, AnAnswerThatTheFunctionCouldNotReadLeavesTheOutcomeUnknown) {
     EXPECT_EQ(world.run_to_end(id).reason, Reason::outcome_unknown);
 }
 
+Result<std::string> times_out(int* calls) {
+    ++*calls;
+    return Error{Errc::timed_out, "no answer within 5 s"};
+}
+
+Workflow<std::string> waits_for_an_answer(Context& ctx, int, int* calls) {
+    auto step = ctx.step("ask", times_out, calls).effect(Effect::once).retry(Retry().attempts(3).delay(1s));
+    co_return co_await std::move(step);
+}
+
+TEST_F(EffectTest, AResultThatSaysTimedOutIsAnUnknownOutcome) {
+    int calls = 0;
+    world.serve("asks", waits_for_an_answer, &calls);
+    world.start();
+
+    const auto id = world.submit("asks", "0");
+
+    EXPECT_EQ(world.run_to_end(id).reason, Reason::outcome_unknown);
+    EXPECT_EQ(calls, 1) << "it may have happened";
+}
+
 Workflow<int> two_effects(Context& ctx, int, Stage* stage) {
     StageStep a = step_of(ctx, stage, "work");
     StageStep b = step_of(ctx, stage, "more");

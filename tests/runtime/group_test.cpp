@@ -168,6 +168,42 @@ TEST_F(GroupTest, ABranchThatFailedIsNotResumedAndNeitherAreItsSiblings) {
     EXPECT_TRUE(entries(id, EntryKind::timer_fired).empty()) << "nobody waits a minute for a failed task";
 }
 
+Workflow<std::string> fails_at_once(Context&, int) {
+    throw final_error("no");
+    co_return "";
+}
+
+Workflow<std::string> is_done_already(Context&, int) { co_return "done"; }
+
+Workflow<std::string> gathers(Context& ctx, int, Stage* stage) {
+    auto inner = ctx.all(is_done_already(ctx, 1), is_done_already(ctx, 2));
+    co_await std::move(inner);
+    stage->notes.push_back("resumed");
+    StageStep step = step_of(ctx, stage, "a");
+    co_return co_await std::move(step);
+}
+
+Workflow<std::string> fails_beside(Context& ctx, bool first, Stage* stage) {
+    try {
+        if (first) co_await ctx.all(fails_at_once(ctx, 0), gathers(ctx, 0, stage));
+        else co_await ctx.all(gathers(ctx, 0, stage), fails_at_once(ctx, 0));
+    } catch (const StepError& e) { stage->notes.push_back(e.what()); }
+    StageStep step = step_of(ctx, stage, "b");
+    co_return co_await std::move(step);
+}
+
+TEST_F(GroupTest, AGroupThatEndsInsideOneThatHasFailedIsNotResumed) {
+    world.serve("fails_beside", fails_beside, &stage);
+    world.start();
+    for (const char* first : {"true", "false"}) {
+        stage.notes.clear();
+        const auto id = world.submit("fails_beside", first);
+        EXPECT_EQ(world.run_to_end(id).output, "\"b\"");
+        EXPECT_EQ(stage.notes, Story{"no"});
+        EXPECT_EQ(stage.count("a"), 0);
+    }
+}
+
 Workflow<std::string> as_values(Context& ctx, int, Stage* stage) {
     StageStep a = step_of(ctx, stage, "a");
     StageStep b = step_of(ctx, stage, "b");

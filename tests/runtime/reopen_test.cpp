@@ -86,6 +86,31 @@ TEST_F(ReopenTest, AfterAnUnknownOutcomeTheKeyStays) {
     EXPECT_EQ(keys_of("a").size(), 1u);
 }
 
+TEST_F(ReopenTest, AfterAnAttemptThatWasCutOffTheKeyStays) {
+    stage.options.retry = Retry().attempts(1);
+    stage.options.timeout = 1s;
+    stage.on("b", [this](const Attempt&) -> std::string {
+        if (!mended) stage.ignore_stop(3s);
+        return "b";
+    });
+    stage.on("c", [this](const Attempt&) -> std::string {
+        if (stage.count("c") == 1) throw unknown_outcome("cut after send");
+        return "c";
+    });
+    world.serve("abc", a_b_c, &stage);
+    world.start();
+    const auto id = world.submit("abc", R"("")");
+    EXPECT_EQ(world.run_to_end(id).state, TaskState::failed);
+    mend_and_retry(id);
+    EXPECT_EQ(mend_and_retry(id).state, TaskState::completed);
+
+    for (const char* step : {"b", "c"}) {
+        const auto keys = keys_of(step);
+        ASSERT_EQ(keys.size(), 2u) << step;
+        EXPECT_EQ(keys[0], keys[1]) << step << ": the receiver can tell the repetition";
+    }
+}
+
 TEST_F(ReopenTest, TheFailureMayBeRetriedAgainAndAgain) {
     fails_until_mended("b");
     world.serve("abc", a_b_c, &stage);

@@ -196,13 +196,11 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     const int signal = working.run();
     *left = true;
     follower.join();
-    if (working.lost()) return console.fail(*working.lost());
+    if (working.lost())
+        return leave_functions_behind(held, held.holder().engine().options().hard_stop, console.fail(*working.lost()));
     held.close_store();
-    if (signal > 0) {
-        if (!id.empty()) console.note("pawl: handed back; go on with: pawl run --task " + id);
-        return 128 + signal;
-    }
-    return code.get();
+    if (signal > 0 && !id.empty()) console.note("pawl: handed back; go on with: pawl run --task " + id);
+    return leave_functions_behind(held, left_after_drain, signal > 0 ? 128 + signal : code.get());
 }
 
 int run(Console& console, runtime::Registry& registry, const Options& options) {

@@ -61,12 +61,10 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
     (*held)->work();
     spdlog::info("worker: working {}, {} tasks at once", console.file(), held_options.holder.engine.concurrency);
     working.run();
-    if (working.lost()) return console.fail(*working.lost());
-    const bool deaf = (*held)->holder().engine().deaf_steps() > 0 || (*held)->holder().engine().held() > 0;
+    const runtime::EngineOptions& engine = (*held)->holder().engine().options();
+    if (working.lost()) return leave_functions_behind(**held, engine.hard_stop, console.fail(*working.lost()));
     (*held)->close_store();
-    // Functions that ignore their stop would hold the process for ever; what they did is not recorded.
-    if (deaf) std::_Exit(exit_code::ok);
-    return exit_code::ok;
+    return leave_functions_behind(**held, left_after_drain, exit_code::ok);
 }
 
 }  // namespace

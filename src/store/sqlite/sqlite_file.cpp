@@ -107,6 +107,15 @@ void FileLock::release() {
     ::close(std::exchange(fd_, -1));
 }
 
+Result<void> check_only_name(const std::string& real_path) {
+    std::error_code failed;
+    const auto names = std::filesystem::hard_link_count(real_path, failed);
+    if (failed || names <= 1) return {};
+    return Error{Errc::refused, real_path + ": the file has " + std::to_string(names) +
+                                    " names (hard links), and what is stored under one would be missing under the "
+                                    "other; nothing was changed; remove the other names (a symbolic link will do)"};
+}
+
 Result<std::optional<SqliteHolder>> sqlite_holder(const std::string& path) {
     const Result<std::string> real_path = sqlite_real_path(path);
     if (!real_path) return real_path.error();

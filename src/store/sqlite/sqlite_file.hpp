@@ -34,6 +34,8 @@ private:
     int fd_ = -1;
 };
 
+/// refused when the file has other names (hard links): each would have a lock and a log of its own.
+Result<void> check_only_name(const std::string& real_path);
 /// refused when the file's folder lies on a network file system: locks and flushes cannot be trusted there.
 Result<void> check_file_system(const std::string& real_path);
 

@@ -21,7 +21,7 @@ constexpr int vacuumed_pages = 256;
 
 class SqliteStore final : public Store {
 public:
-    SqliteStore(FileLock lock, std::string path, const Clock& clock)
+    SqliteStore(std::shared_ptr<FileLock> lock, std::string path, const Clock& clock)
         : lock_(std::move(lock)), path_(std::move(path)), machine_clock_(clock) {}
     ~SqliteStore() override;
 
@@ -66,7 +66,7 @@ private:
     Error take_failure();
     static int on_commit(void* self, sqlite3*, const char*, int pages);
 
-    FileLock lock_;
+    std::shared_ptr<FileLock> lock_;
     std::string path_;
     std::string id_;
     const Clock& machine_clock_;
@@ -149,7 +149,7 @@ Result<void> SqliteStore::close() {
     begin_.finalize();
     commit_.finalize();
     connection_.close();
-    lock_.release();
+    lock_.reset();
     return {};
 }
 
@@ -268,11 +268,16 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Clock&
         return Error{Errc::not_found, path + advice};
     }
     if (auto local = check_file_system(*real_path); !local) return local.error();
-    Result<FileLock> lock = FileLock::take(*real_path, options.program);
-    if (!lock) return lock.error();
-    auto store = std::make_unique<SqliteStore>(std::move(*lock), *real_path, clock);
+    if (auto only = check_only_name(*real_path); !only) return only.error();
+    std::shared_ptr<FileLock> lock = last.lock;
+    if (!lock) {
+        Result<FileLock> taken = FileLock::take(*real_path, options.program);
+        if (!taken) return taken.error();
+        lock = std::make_shared<FileLock>(std::move(*taken));
+    }
+    auto store = std::make_unique<SqliteStore>(lock, *real_path, clock);
     if (auto opened = store->open(make, create, last); !opened) return opened.error();
-    if (options.last) *options.last = {store->epoch(), store->id()};
+    if (options.last) *options.last = {store->epoch(), store->id(), std::move(lock)};
     return std::unique_ptr<Store>(std::move(store));
 }
 

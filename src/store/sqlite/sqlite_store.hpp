@@ -10,10 +10,14 @@
 
 namespace pawl::store {
 
+class FileLock;
+
 /// One opening of a file, kept by its process for the next one.
 struct SqliteOpening {
     std::int32_t epoch = 0;  ///< 0 = none yet
     std::string store_id;
+    /// Held on, so that nobody takes the file between two openings, or after the last while this lives.
+    std::shared_ptr<FileLock> lock;
 };
 
 struct SqliteOptions {
@@ -31,7 +35,7 @@ struct SqliteOptions {
 ///
 /// Errors: store_locked (another process holds it; the message names it), store_readonly, store_newer, store_corrupt
 /// (damaged, no database, or one of another program), refused (another store than that of `last`; a network file
-/// system), bad_input (a folder), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing
+/// system; a file with hard links), bad_input (a folder), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing
 /// was changed then. `clock` must outlive the store.
 Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const core::Clock& clock,
                                                  const SqliteOptions& options = {},
