@@ -55,11 +55,6 @@ void Batcher::stop_claiming() {
     claim_.reset();
 }
 
-void Batcher::hold_claims(bool held) {
-    std::lock_guard lock(mutex_);
-    claims_held_ = held;
-}
-
 void Batcher::add_slots(int n) { slots_.fetch_add(n); }
 
 std::vector<Item> Batcher::take_locked() {

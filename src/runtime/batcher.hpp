@@ -58,7 +58,8 @@ public:
     void set_claim(core::Claim claim, Answered claimed);
     void stop_claiming();
     /// Batches go without the standing claim until it is allowed again.
-    void hold_claims(bool held);
+    void hold_claims(bool held) { claims_held_ = held; }
+    bool claims_held() const { return claims_held_; }
     void add_slots(int n);
     int free_slots() const { return slots_.load(); }
 
@@ -93,7 +94,7 @@ private:
     std::vector<Item> queue_;
     std::size_t bytes_ = 0;
     bool kicked_ = false;
-    bool claims_held_ = false;
+    std::atomic<bool> claims_held_{false};
     std::atomic<bool> stopped_{false};
     std::optional<core::Claim> claim_;
     Answered claimed_;

@@ -272,8 +272,11 @@ void Engine::arm_due(std::optional<core::Instant> next_due, std::optional<core::
     }
 }
 
-// An empty batch wakes what is due, and claims for the free slots.
-void Engine::tick() { parts_.batcher.kick(); }
+// An empty batch wakes what is due, and claims for the free slots. While claims are held it would only wake: whoever
+// lets them go kicks.
+void Engine::tick() {
+    if (!parts_.batcher.claims_held()) parts_.batcher.kick();
+}
 
 bool Engine::quiet() const {
     return started_ && !store_lost_ && held() == 0 && in_flight_ == 0 && !parts_.batcher.has_work();

@@ -162,6 +162,17 @@ TEST(ThreadPool, AtMostItsThreadsRunAtOnceAndEveryFunctionRuns) {
     EXPECT_EQ(room.most(), 3);
 }
 
+TEST(ThreadPool, TellsWhetherAFunctionStillRuns) {
+    Room room;
+    ThreadPool pool(1);
+    EXPECT_TRUE(pool.wait_until_idle(0s));
+    pool.run([&] { room.visit(); });
+    room.wait_for_inside(1);
+    EXPECT_FALSE(pool.wait_until_idle(1ms));
+    room.open();
+    EXPECT_TRUE(pool.wait_until_idle(1h));
+}
+
 TEST(ThreadPool, ItsEndWaitsForWhatRuns) {
     Room room;
     std::atomic<bool> has_returned{false};

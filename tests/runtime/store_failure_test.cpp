@@ -167,6 +167,25 @@ TEST_F(StoreFailureTest, OnAFullDiskClientsAreRefusedAndTheRecordsOfRunningTasks
     EXPECT_TRUE(submit_with_key("k")) << "the next command works";
 }
 
+Workflow<std::string> fills_the_disk(Context& ctx, std::string, Stage* stage, SimWorld* world) {
+    StageStep step = step_of(ctx, stage, "work");
+    std::string result = co_await std::move(step);
+    if (stage->executions.size() == 1) world->disk->fail_next_flush(Fault::full);
+    co_return result;
+}
+
+TEST_F(StoreFailureTest, ATaskWhoseClaimAFullDiskTookBackIsClaimedOnceThereIsSpace) {
+    world.options.engine.concurrency = 1;
+    world.serve("fills", fills_the_disk, &stage, &world);
+    world.start();
+    const auto first = world.submit("fills", R"("")");
+    const auto second = world.submit("fills", R"("")");
+
+    EXPECT_EQ(world.run_to_end(first).state, TaskState::completed);
+    EXPECT_EQ(world.run_to_end(second).state, TaskState::completed);
+    EXPECT_EQ(world.process().openings(), 1);
+}
+
 Workflow<std::string> sleeps(Context& ctx, std::string) {
     co_await ctx.sleep(std::chrono::hours(5));
     co_return "slept";

@@ -285,6 +285,42 @@ protected:
     }
 };
 
+Workflow<int> naps(Context& ctx, int) {
+    co_await ctx.sleep(1ms);
+    co_return 0;
+}
+
+TEST_F(IdleTest, WhatWakesAtTheLastMomentIsNotLeftPending) {
+    serve("naps", naps);
+    start();
+    for (int i = 0; i < 50; i++) {
+        const std::string id = submit("naps", "0");
+        wait_until_idle();
+        EXPECT_NE(backend->status(id)->state, TaskState::running);
+        EXPECT_NE(backend->status(id)->state, TaskState::pending);
+        holder->resume_claims();
+        EXPECT_EQ(wait(id).value(), "0");
+    }
+}
+
+TEST_F(IdleTest, WhatIsPendingInAPausedQueueIsNotWaitedFor) {
+    serve("naps", naps);
+    start();
+    core::SetQueue pause;
+    pause.name = "q";
+    pause.paused = true;
+    ASSERT_TRUE(holder->call(pause));
+    const std::string left = submit("naps", "0", SubmitOptions().queue("q"));
+
+    wait_until_idle();
+
+    EXPECT_EQ(backend->status(left)->state, TaskState::pending);
+    pause.paused = false;
+    ASSERT_TRUE(holder->call(pause));
+    holder->resume_claims();
+    EXPECT_EQ(wait(left).value(), "0");
+}
+
 TEST_F(IdleTest, IdleMeansThatBackoffsAndDelaysAreOverAndLeavesWhatWaits) {
     serve("flaky", fails_first, &meeting);
     serve("sleeps", sleeps_long);
@@ -403,6 +439,45 @@ TEST_F(ThreadsTest, AStoreThatIsLostForGoodIsToldAndNoClientWaitsForEver) {
     const auto late = backend->submit("squares", "3", SubmitOptions());
     ASSERT_FALSE(late);
     EXPECT_EQ(late.error().code, Errc::store_unavailable);
+}
+
+TEST_F(ThreadsTest, AStoreThatAnotherProgramLocksForAWhileIsOpenedOnceItIsFree) {
+    int openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        if (++openings == 2) return Error{Errc::store_locked, "another program uses the file"};
+        auto store = store::open_sqlite(file(), clock);
+        if (!store || openings > 1) return store;
+        return std::unique_ptr<core::Store>(std::make_unique<LostStore>(std::move(*store)));
+    };
+    serve("squares", squares);
+    start();
+
+    EXPECT_FALSE(backend->submit("squares", "3", SubmitOptions().key("k")));
+
+    Result<detail::Backend::Submitted> again = Error{};
+    do again = backend->submit("squares", "3", SubmitOptions().key("k"));
+    while (!again);
+    EXPECT_EQ(wait(again->id).value(), "9");
+    EXPECT_EQ(openings, 3);
+}
+
+TEST_F(ThreadsTest, ClientsThatOutliveTheirWorkerAreTold) {
+    serve("sleeps", sleeps_long);
+    start();
+    const std::string id = submit("sleeps", "0");
+    auto ended = std::async(std::launch::async, [&] { return wait(id); });
+    while (!backend->status(id) || backend->status(id)->state != TaskState::waiting) std::this_thread::yield();
+
+    backend->close();
+
+    EXPECT_EQ(ended.get().error().code, Errc::store_unavailable);
+    holder.reset();
+    EXPECT_EQ(wait(id).error().code, Errc::store_unavailable);
+    EXPECT_EQ(backend->submit("sleeps", "0", SubmitOptions()).error().code, Errc::store_unavailable);
+    EXPECT_EQ(backend->submit_many("sleeps", {"0", "1"}, SubmitOptions()).at(1).error().code, Errc::store_unavailable);
+    EXPECT_EQ(backend->status(id).error().code, Errc::store_unavailable);
+    EXPECT_EQ(backend->operate(id, TaskVerb::cancel).error().code, Errc::store_unavailable);
+    EXPECT_NE(backend->why(id).find("closed"), std::string::npos);
 }
 
 TEST_F(ThreadsTest, WhoWaitsForATaskWaitsOnWhenItsStoreWasOpenedAnew) {
