@@ -1,11 +1,10 @@
 #include "agent/tool_call.hpp"
 
+#include "agent/json_value.hpp"
 #include "agent/model_call.hpp"
 #include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
 #include "core/shown.hpp"
-
-#include <boost/json.hpp>
 
 #include <algorithm>
 
@@ -26,16 +25,15 @@ const ToolDefinition* find_tool(const AgentDefinition& agent, const std::string&
     return at == agent.tools.end() ? nullptr : &*at;
 }
 
-// The arguments as JSON text of an object, or why they cannot be used. Empty text is a call without arguments.
+// The arguments as JSON text of an object, as the model wrote it, or why they cannot be used. Empty text is a call
+// without arguments.
 Result<std::string> arguments_of(const ToolCall& call) {
     const std::string text = call.arguments.empty() ? "{}" : call.arguments;
-    boost::json::parse_options options;
-    options.max_depth = 64;
     boost::system::error_code error;
-    const auto parsed = boost::json::parse(text, error, {}, options);
+    const auto parsed = parse_value(text, error);
     if (error) return Error{Errc::bad_input, "the arguments are not JSON: " + error.message()};
     if (!parsed.is_object()) return Error{Errc::bad_input, "the arguments are not a JSON object"};
-    return boost::json::serialize(parsed);
+    return text;
 }
 
 // A call that can be carried out, or why it cannot: in words for the model.
@@ -69,7 +67,8 @@ Result<ReadyCall> make_ready(const AgentDefinition& agent, const ToolCall& call,
     ready.arguments = std::move(*arguments);
     try {
         if (ready.function) ready.function->fits(ready.arguments);
-    } catch (const JsonError& e) {
+    } catch (const std::exception& e) {
+        // JsonError, or what else the tool's own types throw at a model's data: the model is told, the task goes on.
         return Error{Errc::bad_input, std::string("the arguments do not fit the tool's schema: ") + e.what()};
     }
     if (auto fits = check_arguments(tool, ready.arguments); !fits) return fits.error();
