@@ -298,12 +298,4 @@ ChatFailure classify(const core::NetError& error) {
     return failure;
 }
 
-std::string without_secret(std::string text, std::string_view secret) {
-    constexpr std::size_t secret_bytes_min = 8;  // shorter ones are words for "no key": masking them would garble texts
-    if (secret.size() < secret_bytes_min) return text;
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-        text.replace(at, secret.size(), "***");
-    return text;
-}
-
 }  // namespace pawl::agent

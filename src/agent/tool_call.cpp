@@ -4,6 +4,7 @@
 #include "agent/model_call.hpp"
 #include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
+#include "agent/secret.hpp"
 #include "core/shown.hpp"
 
 #include <algorithm>
@@ -87,15 +88,31 @@ OnUnknown::Policy policy_of(const ToolDefinition& tool, bool has_check) {
                                          : Policy::report;
 }
 
-std::optional<ToolResult> check_tool(const ToolDefinition& tool, const std::string& arguments,
-                                     const FunctionTool* function, const Attempt& attempt) {
-    if (!function) return run_check(tool, arguments, attempt);
-    auto found = function->check(arguments, attempt);
-    if (!found) return std::nullopt;
-    return ToolResult{std::move(*found), false};
+// Nothing of what a tool says, in a result or an exception, shows the key: all of it is recorded.
+template <class F>
+auto without_key(const AgentDefinition& agent, F f) {
+    const std::string key = api_key(agent);
+    auto result = throws_no_secret(key, f);
+    if constexpr (std::is_same_v<decltype(result), ToolResult>) {
+        result.content = without_secret(result.content, key);
+    } else if (result) {
+        result->content = without_secret(result->content, key);
+    }
+    return result;
 }
 
-detail::StepOptions options_of(const ReadyCall& call) {
+std::optional<ToolResult> check_tool(const AgentDefinition& agent, const ToolDefinition& tool,
+                                     const std::string& arguments, const FunctionTool* function,
+                                     const Attempt& attempt) {
+    return without_key(agent, [&]() -> std::optional<ToolResult> {
+        if (!function) return run_check(tool, arguments, attempt);
+        auto found = function->check(arguments, attempt);
+        if (!found) return std::nullopt;
+        return ToolResult{std::move(*found), false};
+    });
+}
+
+detail::StepOptions options_of(const std::shared_ptr<const AgentDefinition>& agent, const ReadyCall& call) {
     const ToolDefinition& tool = *call.tool;
     const FunctionTool* function = call.function;
     detail::StepOptions options;
@@ -118,8 +135,8 @@ detail::StepOptions options_of(const ReadyCall& call) {
     }
     options.on_unknown.check_gives_result = true;
     options.on_unknown.check = std::make_shared<const OnUnknown::Check>(
-        [tool, function, arguments = call.arguments](const Attempt& attempt) -> std::optional<std::string> {
-            const auto found = check_tool(tool, arguments, function, attempt);
+        [agent, tool, function, arguments = call.arguments](const Attempt& attempt) -> std::optional<std::string> {
+            const auto found = check_tool(*agent, tool, arguments, function, attempt);
             if (!found) return std::nullopt;
             return to_json(*found);
         });
@@ -129,18 +146,17 @@ detail::StepOptions options_of(const ReadyCall& call) {
 // The agent outlives the step: the loop's frame holds it while it waits.
 ToolResult run_tool(const AgentDefinition* agent, const ToolDefinition* tool, const FunctionTool* function,
                     const std::string& arguments, const Attempt& attempt) {
-    ToolResult result;
-    if (function) result.content = function->call(arguments, attempt);
-    else result = run_command_tool(*tool, arguments, attempt);
-    result.content = without_secret(std::move(result.content), api_key(*agent));
-    return result;
+    return without_key(*agent, [&] {
+        return function ? ToolResult{function->call(arguments, attempt), false}
+                        : run_command_tool(*tool, arguments, attempt);
+    });
 }
 
 Workflow<Message> call_tool(Context& ctx, std::shared_ptr<const AgentDefinition> agent, ToolCall call,
                             const FunctionTools* functions) {
     auto ready = make_ready(*agent, call, functions);
     if (!ready) co_return tool_message(call, "error: " + ready.error().message);
-    const detail::StepOptions options = options_of(*ready);
+    const detail::StepOptions options = options_of(agent, *ready);
     auto step = ctx.step(ready->tool->name, run_tool, agent.get(), ready->tool, ready->function, ready->arguments)
                     .with(options);
     auto outcome = ctx.outcome(std::move(step));
