@@ -228,7 +228,8 @@ struct StepOptions {
     bool on_loop = false;
     /// The function records its own intent by begin_effect() (command tools: the process must exist before).
     bool intent_by_step = false;
-    /// Called in the pool before an attempt that a crash cut is judged; gets what begin_effect() recorded.
+    /// Called in the pool before an attempt that a crash cut is judged; gets what begin_effect() recorded. What it
+    /// throws leaves the outcome unknown, before a person: something of that attempt may still be at work.
     std::shared_ptr<const std::function<void(const std::string&)>> recover;
     /// JSON of the result when a person says that it happened and gives none; empty = there is no such.
     std::string result_if_told{};

@@ -1,5 +1,6 @@
 #include "agent/chat.hpp"
 
+#include "agent/json_value.hpp"
 #include "core/assert.hpp"
 #include "core/shown.hpp"
 
@@ -103,7 +104,7 @@ std::string text_at(const bj::object& parent, std::string_view key) {
 // A string of JSON by the protocol; some endpoints send the object itself.
 std::string arguments_at(const bj::object& function) {
     const bj::value* v = function.if_contains("arguments");
-    return v && v->is_object() ? bj::serialize(*v) : text_at(function, "arguments");
+    return v && v->is_object() ? value_text(*v) : text_at(function, "arguments");
 }
 
 std::int64_t number_at(const bj::object* parent, std::string_view key) {
@@ -143,10 +144,8 @@ Error unreadable(const std::string& what, std::string_view body) {
 }
 
 Result<bj::value> parse_body(std::string_view body) {
-    bj::parse_options options;
-    options.max_depth = 64;
     boost::system::error_code error;
-    bj::value value = bj::parse({body.data(), body.size()}, error, {}, options);
+    bj::value value = parse_value(body, error);
     if (error) return unreadable(error.message(), body);
     return value;
 }
@@ -297,14 +296,6 @@ ChatFailure classify(const core::NetError& error) {
                                                            : Errc::step_failed;
     failure.failure.message = "the model endpoint gave no answer: " + error.message;
     return failure;
-}
-
-std::string without_secret(std::string text, std::string_view secret) {
-    constexpr std::size_t secret_bytes_min = 8;  // shorter ones are words for "no key": masking them would garble texts
-    if (secret.size() < secret_bytes_min) return text;
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-        text.replace(at, secret.size(), "***");
-    return text;
 }
 
 }  // namespace pawl::agent

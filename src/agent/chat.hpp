@@ -63,7 +63,4 @@ ChatFailure classify(const core::NetError& error);
 /// x-ratelimit-reset-requests and -tokens.
 std::optional<core::Micros> retry_after(const core::HttpResponse& response, core::WallInstant now);
 
-/// `text` with every occurrence of `secret` masked; unchanged when the secret has fewer than 8 bytes.
-std::string without_secret(std::string text, std::string_view secret);
-
 }  // namespace pawl::agent

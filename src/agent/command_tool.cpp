@@ -16,28 +16,35 @@ namespace pawl::agent {
 
 namespace {
 
-// Readable once the attempt is to stop; a kill is passed on at once.
-class StopSignal {
+// Readable once the attempt is to stop.
+class StopEvent {
 public:
-    StopSignal(const Attempt& attempt, const Process& process)
-        : attempt_(attempt), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-        detail::set_stop_hook(attempt_, [fd = fd_, group = process.identity().group](int level) {
-            const std::uint64_t one = 1;
-            [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
-            if (level >= 2) ::kill(static_cast<pid_t>(-group), SIGKILL);
-        });
-    }
-    ~StopSignal() {
-        detail::set_stop_hook(attempt_, {});
-        ::close(fd_);
-    }
-    StopSignal(const StopSignal&) = delete;
-    StopSignal& operator=(const StopSignal&) = delete;
+    StopEvent() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    ~StopEvent() { ::close(fd_); }
+    StopEvent(const StopEvent&) = delete;
+    StopEvent& operator=(const StopEvent&) = delete;
     int fd() const { return fd_; }
 
 private:
-    const Attempt& attempt_;
     const int fd_;
+};
+
+// Tells the event of a stop. A kill is passed on at once to `group`, whose number is its own for as long as this lives.
+class StopSignal {
+public:
+    StopSignal(const Attempt& attempt, const StopEvent& event, std::int64_t group = 0) : attempt_(attempt) {
+        detail::set_stop_hook(attempt_, [fd = event.fd(), group](int level) {
+            const std::uint64_t one = 1;
+            [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
+            if (level >= 2 && group > 1) ::kill(static_cast<pid_t>(-group), SIGKILL);
+        });
+    }
+    ~StopSignal() { detail::set_stop_hook(attempt_, {}); }
+    StopSignal(const StopSignal&) = delete;
+    StopSignal& operator=(const StopSignal&) = delete;
+
+private:
+    const Attempt& attempt_;
 };
 
 // Who works the task, as people and receivers name it; the fence beside it says which of its claims.
@@ -94,16 +101,32 @@ ToolResult result_of(const ToolDefinition& tool, const ProcessOutcome& outcome) 
     cut_off(tool, what);
 }
 
+Result<Process> start_process(const ProcessSpec& spec, const Attempt& attempt, const StopEvent& stopped) {
+    const StopSignal stop(attempt, stopped);
+    return Process::start(spec, limits_of(attempt, stopped.fd()));
+}
+
+bool is_cut(const Error& error) { return error.code == Errc::timed_out || error.code == Errc::stopping; }
+
 ProcessOutcome run_process(const ToolDefinition& tool, const ProcessSpec& spec, const Attempt& attempt) {
-    auto process = Process::start(spec);
+    const StopEvent stopped;
+    auto process = start_process(spec, attempt, stopped);
+    if (!process && is_cut(process.error()))
+        throw retryable("tool " + tool.name + " was not started: " + process.error().message);
     if (!process) throw final_error("tool " + tool.name + " could not start: " + process.error().message);
     // A tool that only reads may be cut and repeated: it needs no record of its process.
     if (tool.effect != "read" && !detail::begin_effect(attempt, encode_identity(process->identity())))
         throw retryable("tool " + tool.name + " was not started: the attempt was stopped before");
-    const StopSignal stop(attempt, *process);
-    if (auto released = process->release(); !released)
-        throw final_error("tool " + tool.name + " could not start: " + released.error().message);
-    return process->wait(limits_of(attempt, stop.fd()));
+    const StopSignal stop(attempt, stopped, process->identity().group);
+    const WaitLimits limits = limits_of(attempt, stopped.fd());
+    if (auto released = process->release(limits); !released) {
+        const std::string what = "tool " + tool.name + " could not start: " + released.error().message;
+        if (!is_cut(released.error())) throw final_error(what);
+        // It may have begun between that and its end.
+        if (tool.effect == "once") throw unknown_outcome(what);
+        throw retryable(what);
+    }
+    return process->wait(limits);
 }
 
 }  // namespace
@@ -144,12 +167,14 @@ CommandOutput tag_invoke(from_json_t<CommandOutput>, const JsonIn& in) {
 std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt) {
     auto argv = fill_in(tool, tool.check, arguments);
     if (!argv) throw unknown_outcome("the check could not be made: " + argv.error().message);
-    auto process = Process::start(spec_of(tool, std::move(*argv), arguments, attempt));
+    const StopEvent stopped;
+    auto process = start_process(spec_of(tool, std::move(*argv), arguments, attempt), attempt, stopped);
     if (!process) throw unknown_outcome("the check could not start: " + process.error().message);
-    const StopSignal stop(attempt, *process);
-    if (auto released = process->release(); !released)
+    const StopSignal stop(attempt, stopped, process->identity().group);
+    const WaitLimits limits = limits_of(attempt, stopped.fd());
+    if (auto released = process->release(limits); !released)
         throw unknown_outcome("the check could not start: " + released.error().message);
-    const ProcessOutcome outcome = process->wait(limits_of(attempt, stop.fd()));
+    const ProcessOutcome outcome = process->wait(limits);
     if (outcome.end == ProcessOutcome::End::exited && outcome.exit_code == 0)
         return ToolResult{core::valid_utf8(output_of(outcome)), false};
     if (outcome.end == ProcessOutcome::End::exited && outcome.exit_code == 1) return std::nullopt;
@@ -159,8 +184,10 @@ std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::strin
 void end_recorded_process(const std::string& identity) {
     const auto decoded = decode_identity(identity);
     if (!decoded) return;  // a step that was not a command recorded it
-    if (const auto killed = kill_if_same(*decoded); !killed)
-        spdlog::error("process group {} of a former worker is still alive: {}", decoded->group, killed.error().message);
+    const auto killed = kill_if_same(*decoded);
+    if (killed) return;
+    spdlog::error("process group {} of a former worker is still alive: {}", decoded->group, killed.error().message);
+    throw unknown_outcome(killed.error().message);
 }
 
 }  // namespace pawl::agent

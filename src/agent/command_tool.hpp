@@ -40,7 +40,8 @@ CommandOutput run_argv(const ToolDefinition& tool, const std::vector<std::string
 /// Asks the tool's check: a result when it happened, nothing when it did not; throws unknown_outcome otherwise.
 std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::string& arguments, const Attempt& attempt);
 
-/// Ends what is left of a process that a former worker recorded. For StepOptions::recover.
+/// Ends what is left of a process that a former worker recorded. For StepOptions::recover. Throws unknown_outcome when
+/// something of it does not die.
 void end_recorded_process(const std::string& identity);
 
 }  // namespace pawl::agent

@@ -1,6 +1,7 @@
 #include "agent/model_call.hpp"
 
 #include "agent/http_call.hpp"
+#include "agent/secret.hpp"
 
 #include <pawl/version.hpp>
 
@@ -38,6 +39,15 @@ core::HttpRequest request_of(const AgentDefinition& agent, const std::vector<Mes
     return request;
 }
 
+// A key in the body was masked as text; what decoding brought to light, and the header, are masked here.
+void mask(ChatAnswer& chat, const std::string& key) {
+    const auto clean = [&](std::string& text) { text = without_secret(text, key); };
+    for (std::string* text : {&chat.finish_reason, &chat.model, &chat.request_id}) clean(*text);
+    if (chat.message.content) clean(*chat.message.content);
+    for (ToolCall& call : chat.message.tool_calls)
+        for (std::string* text : {&call.id, &call.name, &call.arguments}) clean(*text);
+}
+
 }  // namespace
 
 std::string api_key(const AgentDefinition& agent) { return environment(agent.api_key_env); }
@@ -50,11 +60,12 @@ Async<ChatAnswer> call_model(runtime::Engine* engine, std::shared_ptr<const Agen
 
     ChatFailure failure;
     if (auto* response = std::get_if<core::HttpResponse>(&answer)) {
-        response->body = without_secret(std::move(response->body), key);
+        response->body = without_secret(response->body, key);
         if (response->status == 200) {
             auto chat = parse_chat_answer(response->body);
             if (chat) {
                 chat->request_id = std::string(response->header("x-request-id"));
+                mask(*chat, key);
                 co_return std::move(*chat);
             }
             failure.failure = {ErrorClass::retryable, Errc::step_failed, chat.error().message};

@@ -1,10 +1,10 @@
 #include "agent/placeholder.hpp"
 
+#include "agent/json_value.hpp"
 #include "core/shown.hpp"
 
-#include <boost/json.hpp>
-
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -22,8 +22,42 @@ bool is_word(std::string_view text) {
 
 bj::object object_of(const std::string& json) {
     boost::system::error_code error;
-    bj::value parsed = bj::parse(json, error);
+    bj::value parsed = parse_value(json, error);
     return !error && parsed.is_object() ? std::move(parsed.get_object()) : bj::object();
+}
+
+std::size_t string_end(std::string_view json, std::size_t at) {
+    for (at++; json[at] != '"'; at++)
+        if (json[at] == '\\') at++;
+    return at + 1;
+}
+
+// Where the member whose value begins at `at` ends: at its comma, or at the object's brace.
+std::size_t member_end(std::string_view json, std::size_t at) {
+    for (int open = 0;; at++) {
+        const char c = json[at];
+        if (c == '"') at = string_end(json, at) - 1;
+        else if (c == '[' || c == '{') open++;
+        else if ((c == ']' || c == '}') && open-- == 0) return at;
+        else if (c == ',' && open == 0) return at;
+    }
+}
+
+// The members' values as they are written, not as a parser would write them again: 0.25, not 2.5E-1.
+// `json` is known to be an object.
+std::map<std::string, std::string_view> written_values(std::string_view json) {
+    constexpr std::string_view space = " \t\r\n";
+    std::map<std::string, std::string_view> values;
+    for (std::size_t at = json.find('"'); at != json.npos; at = json.find('"', at)) {
+        const std::size_t key_end = string_end(json, at);
+        boost::system::error_code error;
+        const std::string key = bj::value_to<std::string>(parse_value(json.substr(at, key_end - at), error));
+        const std::size_t begin = json.find_first_not_of(space, json.find(':', key_end) + 1);
+        at = member_end(json, begin);
+        const std::string_view value = json.substr(begin, at - begin);
+        values[key] = value.substr(0, value.find_last_not_of(space) + 1);
+    }
+    return values;
 }
 
 bj::object properties_of(const ToolDefinition& tool) {
@@ -94,6 +128,7 @@ Result<std::vector<std::string>> fill_in(const ToolDefinition& tool, const std::
                                          const std::string& arguments) {
     const bj::object properties = properties_of(tool);
     const bj::object values = object_of(arguments);
+    const auto written = values.empty() ? std::map<std::string, std::string_view>{} : written_values(arguments);
     std::vector<std::string> filled;
     std::optional<std::string> missing;
     for (const std::string& element : argv) {
@@ -103,7 +138,7 @@ Result<std::vector<std::string>> fill_in(const ToolDefinition& tool, const std::
             if (!properties.contains(key)) return false;
             const bj::value* value = values.if_contains(key);
             if (!value || value->is_null()) missing = missing.value_or(std::string(found));
-            else text += value->is_string() ? std::string(value->get_string()) : bj::serialize(*value);
+            else text += value->is_string() ? std::string_view(value->get_string()) : written.at(std::string(found));
             return true;
         };
         walk(element, name, [&](std::string_view part) { text += part; });

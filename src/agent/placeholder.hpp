@@ -14,7 +14,8 @@ namespace pawl::agent {
 /// ({}, {print $1}) are text, and {{word}} is the text {word}. Errors: bad_input, with those there are.
 Result<void> check_placeholders(const ToolDefinition& tool);
 
-/// argv with each {name} of a property replaced by that argument; an element stays one element whatever it holds.
+/// argv with each {name} of a property replaced by that argument: a string's text, anything else as the model wrote it.
+/// An element stays one element whatever it holds.
 /// `arguments` is JSON text of an object. Errors: bad_input when an argument is missing or null: a command must not be
 /// run with a hole in it.
 Result<std::vector<std::string>> fill_in(const ToolDefinition& tool, const std::vector<std::string>& argv,

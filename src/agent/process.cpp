@@ -175,13 +175,33 @@ struct Lines {
     }
 };
 
-/// The child's next word, or nothing when it closed the pipe (its program runs, or it died).
-std::optional<ChildStatus> read_status(int fd) {
+int poll_length(std::optional<Clock::time_point> until, std::chrono::milliseconds most) {
+    if (!until) return static_cast<int>(most.count());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, most.count()));
+}
+
+/// The child's next word, or nothing when it closed the pipe (its program runs, or it died). Entering a folder and
+/// executing a file wait for as long as a file server is silent: hence the limits.
+Result<std::optional<ChildStatus>> read_status(int fd, const WaitLimits& limits, const ProcessSpec& spec) {
+    const std::string whose = "the process of " + core::shown(spec.argv[0], 200);
+    for (;;) {
+        std::array<pollfd, 2> fds{pollfd{fd, POLLIN, 0}, pollfd{limits.stop_fd, POLLIN, 0}};
+        if (::poll(fds.data(), fds.size(), poll_length(limits.deadline, 60s)) < 0 && errno != EINTR)
+            return system_refusal("cannot wait for " + whose);
+        if (fds[0].revents != 0) break;
+        if ((fds[1].revents & POLLIN) != 0)
+            return Error{Errc::stopping, whose + " was told to stop before its program ran"};
+        if (limits.deadline && Clock::now() >= *limits.deadline)
+            return Error{Errc::timed_out, whose +
+                                              " came to its time limit before its program ran; does its folder, or "
+                                              "its program, lie on a file server that does not answer?"};
+    }
     ChildStatus status;
     ssize_t n = 0;
     do { n = ::read(fd, &status, sizeof status); } while (n < 0 && errno == EINTR);
-    if (n != sizeof status) return std::nullopt;
-    return status;
+    if (n != sizeof status) return std::optional<ChildStatus>{};
+    return std::optional(status);
 }
 
 Error child_failure(const ChildStatus& status, const ProcessSpec& spec) {
@@ -249,6 +269,7 @@ struct Process::Impl {
     Fd pidfd, gate, status;
     Capture out, err;
     bool reaped = false;
+    bool runs = false;          // its program has begun
     bool status_taken = false;  // somebody else reaped it: its number may be another's by now
 
     ~Impl() {
@@ -265,6 +286,18 @@ struct Process::Impl {
 
     void signal_group(int number) const { ::kill(-pid, number); }
 
+    /// Of a child that has been killed: false when it hangs in the kernel. It never comes back from there, and no
+    /// thread is to wait with it.
+    bool dies_in_time() {
+        const auto until = Clock::now() + death_limit;
+        while (!has_ended()) {
+            if (Clock::now() >= until) return false;
+            pollfd fd{pidfd.get(), POLLIN, 0};
+            ::poll(&fd, 1, poll_length(until, poll_without_pidfd));
+        }
+        return true;
+    }
+
     /// Kills all that is left and takes the leader's status; nothing when somebody else took it.
     std::optional<int> finish() {
         if (status_taken) {
@@ -274,6 +307,7 @@ struct Process::Impl {
             return std::nullopt;
         }
         signal_group(SIGKILL);
+        if (!runs && !dies_in_time()) return std::nullopt;
         int wait_status = 0;
         pid_t got = 0;
         do { got = ::waitpid(pid, &wait_status, 0); } while (got < 0 && errno == EINTR);
@@ -292,12 +326,8 @@ struct Process::Impl {
     bool watch(int stop_fd, std::optional<Clock::time_point> until) {
         std::array<pollfd, 4> fds{pollfd{out.fd.get(), POLLIN, 0}, pollfd{err.fd.get(), POLLIN, 0},
                                   pollfd{pidfd.get(), POLLIN, 0}, pollfd{stop_fd, POLLIN, 0}};
-        std::int64_t wait_ms = pidfd.get() >= 0 ? 60'000 : poll_without_pidfd.count();
-        if (until) {
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now()).count();
-            wait_ms = std::clamp<std::int64_t>(left, 0, wait_ms);
-        }
-        const int some = ::poll(fds.data(), fds.size(), static_cast<int>(wait_ms));
+        const int some =
+            ::poll(fds.data(), fds.size(), poll_length(until, pidfd.get() >= 0 ? 60s : poll_without_pidfd));
         out.drain();
         err.drain();
         return some > 0 && (fds[3].revents & POLLIN) != 0;
@@ -311,7 +341,7 @@ Process::~Process() = default;
 
 const ProcessIdentity& Process::identity() const { return impl_->identity; }
 
-Result<Process> Process::start(const ProcessSpec& spec) {
+Result<Process> Process::start(const ProcessSpec& spec, const WaitLimits& limits) {
     if (spec.argv.empty() || spec.argv[0].empty()) return Error{Errc::bad_input, "a command needs a program"};
     for (const std::string& argument : spec.argv) {
         if (has_nul(argument))
@@ -355,7 +385,9 @@ Result<Process> Process::start(const ProcessSpec& spec) {
     impl->err = Capture{std::move(lines->err_read), spec.stderr_max, {}, false};
     lines->status_write.reset();  // else the pipe would never end
 
-    const auto status = read_status(impl->status.get());
+    const auto read = read_status(impl->status.get(), limits, spec);
+    if (!read) return read.error();
+    const auto& status = *read;
     if (!status)
         return Error{Errc::refused, "the process of " + core::shown(spec.argv[0], 200) + " died before its start"};
     if (status->stage != ChildStatus::Stage::ready) return child_failure(*status, spec);
@@ -365,18 +397,20 @@ Result<Process> Process::start(const ProcessSpec& spec) {
     return Process(std::move(impl));
 }
 
-Result<void> Process::release() {
+Result<void> Process::release(const WaitLimits& limits) {
     PAWL_ASSERT(impl_->gate.get() >= 0);
     const char go = 1;
     const auto sent = ::send(impl_->gate.get(), &go, 1, MSG_NOSIGNAL);
     impl_->gate.reset();
     // Ends without a word when the program runs: the pipe closes at exec.
-    const auto status = read_status(impl_->status.get());
+    const auto status = read_status(impl_->status.get(), limits, impl_->spec);
+    if (!status) return status.error();
     impl_->status.reset();
-    if (status) return child_failure(*status, impl_->spec);
+    if (*status) return child_failure(**status, impl_->spec);
     if (sent != 1)
         return Error{Errc::refused,
                      "the process of " + core::shown(impl_->spec.argv[0], 200) + " died before its start"};
+    impl_->runs = true;
     return {};
 }
 

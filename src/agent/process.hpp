@@ -57,11 +57,12 @@ struct WaitLimits {
 /// and what left the group but carries its token, is killed.
 class Process {
 public:
-    /// Makes the child and everything it needs; returns when it is held at the gate. Blocks for about a millisecond.
+    /// Makes the child and everything it needs; returns when it is held at the gate. Blocks for about a millisecond;
+    /// longer, within `limits`, where entering its folder does (a file server that is gone).
     ///
     /// Errors, nothing happened: `bad_input` (no argv, NUL bytes, a bad or forbidden variable), `not_found` (program
-    /// or folder), `refused` (system limits).
-    static Result<Process> start(const ProcessSpec& spec);
+    /// or folder), `refused` (system limits), `timed_out` and `stopping` (by `limits`).
+    static Result<Process> start(const ProcessSpec& spec, const WaitLimits& limits = {});
 
     Process(Process&&) noexcept;
     Process& operator=(Process&&) noexcept;
@@ -69,8 +70,9 @@ public:
 
     const ProcessIdentity& identity() const;
 
-    /// Lets the program begin. Errors: `refused` when the system could not execute it: nothing happened.
-    Result<void> release();
+    /// Lets the program begin. Errors: `refused` when the system could not execute it: nothing happened; `timed_out`
+    /// and `stopping` by `limits`: whether it began is not known, and it is killed with this object.
+    Result<void> release(const WaitLimits& limits = {});
 
     /// Waits for its end. Requires: released, and not waited for before.
     ProcessOutcome wait(const WaitLimits& limits);

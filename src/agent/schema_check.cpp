@@ -1,18 +1,21 @@
 #include "agent/schema_check.hpp"
 
-// Without it a schema that cannot be used ends the process.
-#define VALIJSON_USE_EXCEPTIONS 1
+#include "agent/json_value.hpp"
+#include "agent/schema_keywords.hpp"
 
-#include <boost/json.hpp>
-#include <valijson/adapters/boost_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include <algorithm>
+#include <limits>
+
 namespace pawl::agent {
 
 namespace {
+
+namespace bj = boost::json;
 
 // valijson names a place as <root>[a][b]; JSON pointers are what models and people know.
 std::string pointer_of(const std::string& context) {
@@ -22,10 +25,49 @@ std::string pointer_of(const std::string& context) {
     return path.empty() ? "/" : path;
 }
 
-Result<void> load(const ToolDefinition& tool, valijson::Schema& schema) {
+// Looks for what valijson takes and cannot work with: patterns that cannot be compiled, a division by zero.
+class Keywords {
+public:
+    explicit Keywords(Patterns& patterns) : patterns_(patterns) {}
+
+    void check(const bj::value& schema, const std::string& path) {
+        if (const auto* list = schema.if_array())
+            for (std::size_t i = 0; i < list->size(); i++) check((*list)[i], path + "/" + std::to_string(i));
+        if (const auto* object = schema.if_object())
+            for (const auto& member : *object)
+                check_keyword(std::string(member.key()), member.value(), path + "/" + std::string(member.key()));
+    }
+
+private:
+    void check_keyword(const std::string& name, const bj::value& value, const std::string& path) {
+        if (name == "enum" || name == "const" || name == "default" || name == "examples") return;  // data, no schemas
+        if (name == "pattern" && value.is_string()) compile(std::string(value.get_string()), path);
+        boost::system::error_code error;
+        if (name == "multipleOf" && value.is_number() && !(value.to_number<double>(error) > 0))
+            throw std::runtime_error(path + ": it must be above 0");
+        const bool named = name == "properties" || name == "patternProperties" || name == "definitions" ||
+                           name == "$defs" || name == "dependencies";
+        if (!named || !value.is_object()) return check(value, path);
+        for (const auto& member : value.get_object()) {
+            const std::string key(member.key());
+            if (name == "patternProperties") compile(key, path);
+            check(member.value(), path + "/" + key);
+        }
+    }
+    void compile(const std::string& pattern, const std::string& path) {
+        if (const auto usable = patterns_.compile(pattern); !usable)
+            throw std::runtime_error(path + ": " + usable.error().message);
+    }
+    Patterns& patterns_;
+};
+
+Result<void> load(const ToolDefinition& tool, valijson::Schema& schema, Patterns& patterns) {
     try {
-        const boost::json::value text = boost::json::parse(tool.parameters.text);
+        boost::system::error_code error;
+        const bj::value text = parse_value(tool.parameters.text, error);
+        if (error) throw std::runtime_error(error.message());
         if (!text.is_object()) throw std::runtime_error("it must be an object such as { type = \"object\" }");
+        Keywords(patterns).check(text, "");
         valijson::SchemaParser parser;
         parser.populateSchema(valijson::adapters::BoostJsonAdapter(text), schema);
         return {};
@@ -35,29 +77,58 @@ Result<void> load(const ToolDefinition& tool, valijson::Schema& schema) {
     }
 }
 
-}  // namespace
-
-Result<void> check_schema(const ToolDefinition& tool) {
-    valijson::Schema schema;
-    return load(tool, schema);
+// What valijson cannot see is given to it as the nearest that it can: it reads a string to its first NUL, and knows no
+// integer above 2^63 - 1.
+void make_visible(bj::value& value) {
+    if (auto* text = value.if_string()) {
+        for (std::size_t at = text->find('\0'); at != bj::string::npos; at = text->find('\0', at))
+            text->replace(at, 1, "\uFFFD");
+    } else if (value.is_uint64()) {
+        value = std::numeric_limits<std::int64_t>::max();
+    } else if (auto* list = value.if_array()) {
+        for (bj::value& item : *list) make_visible(item);
+    } else if (auto* object = value.if_object()) {
+        for (auto& member : *object) make_visible(member.value());
+    }
 }
 
-Result<void> check_arguments(const ToolDefinition& tool, const std::string& arguments) {
-    valijson::Schema schema;
-    if (auto loaded = load(tool, schema); !loaded) return loaded;
-    const boost::json::value value = boost::json::parse(arguments);
-    const valijson::adapters::BoostJsonAdapter target(value);
-    valijson::Validator validator;
-    valijson::ValidationResults results;
-    if (validator.validate(schema, target, &results)) return {};
-    std::string message = "the arguments do not fit the tool's schema:";
+std::string misfits_of(valijson::ValidationResults& results) {
+    std::string message;
     valijson::ValidationResults::Error error;
     for (int shown = 0; shown < 5 && results.popError(error); shown++) {
         std::string place;
         for (const std::string& part : error.context) place += part;
         message += (shown ? "; " : " ") + pointer_of(place) + ": " + error.description;
     }
-    return Error{Errc::bad_input, std::move(message)};
+    return message;
+}
+
+}  // namespace
+
+Result<void> check_schema(const ToolDefinition& tool) {
+    valijson::Schema schema;
+    Patterns patterns;
+    return load(tool, schema, patterns);
+}
+
+Result<void> check_arguments(const ToolDefinition& tool, const std::string& arguments) {
+    valijson::Schema schema;
+    Patterns patterns;
+    if (auto loaded = load(tool, schema, patterns); !loaded) return loaded;
+    try {
+        boost::system::error_code failed;
+        bj::value value = parse_value(arguments, failed);
+        if (failed) return Error{Errc::bad_input, "the arguments are not JSON: " + failed.message()};
+        make_visible(value);
+        const PatternsInUse in_use(patterns);
+        valijson::Validator validator;
+        valijson::ValidationResults results;
+        if (validator.validate(schema, valijson::adapters::BoostJsonAdapter(value), &results)) return {};
+        return Error{Errc::bad_input, "the arguments do not fit the tool's schema:" + misfits_of(results)};
+    } catch (const std::exception& e) {
+        return Error{Errc::bad_input,
+                     std::string("the arguments cannot be checked against the tool's schema: ") + e.what()};
+    }
 }
 
 }  // namespace pawl::agent

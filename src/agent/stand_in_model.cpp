@@ -1,5 +1,6 @@
 #include "agent/stand_in_model.hpp"
 
+#include "agent/json_value.hpp"
 #include "core/assert.hpp"
 #include "net/http_server.hpp"
 
@@ -171,9 +172,7 @@ private:
                 api_error(405, "POST a chat completion request", "invalid_request_error", "method_not_allowed"));
         }
         boost::system::error_code error;
-        bj::parse_options options;
-        options.max_depth = 64;
-        const bj::value parsed = bj::parse(request.body, error, {}, options);
+        const bj::value parsed = parse_value(request.body, error);
         const bj::value* list = !error && parsed.is_object() ? parsed.get_object().if_contains("messages") : nullptr;
         if (!list || !list->is_array()) {
             return respond(

@@ -1,11 +1,11 @@
 #include "agent/tool_call.hpp"
 
+#include "agent/json_value.hpp"
 #include "agent/model_call.hpp"
 #include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
+#include "agent/secret.hpp"
 #include "core/shown.hpp"
-
-#include <boost/json.hpp>
 
 #include <algorithm>
 
@@ -26,16 +26,15 @@ const ToolDefinition* find_tool(const AgentDefinition& agent, const std::string&
     return at == agent.tools.end() ? nullptr : &*at;
 }
 
-// The arguments as JSON text of an object, or why they cannot be used. Empty text is a call without arguments.
+// The arguments as JSON text of an object, as the model wrote it, or why they cannot be used. Empty text is a call
+// without arguments.
 Result<std::string> arguments_of(const ToolCall& call) {
     const std::string text = call.arguments.empty() ? "{}" : call.arguments;
-    boost::json::parse_options options;
-    options.max_depth = 64;
     boost::system::error_code error;
-    const auto parsed = boost::json::parse(text, error, {}, options);
+    const auto parsed = parse_value(text, error);
     if (error) return Error{Errc::bad_input, "the arguments are not JSON: " + error.message()};
     if (!parsed.is_object()) return Error{Errc::bad_input, "the arguments are not a JSON object"};
-    return boost::json::serialize(parsed);
+    return text;
 }
 
 // A call that can be carried out, or why it cannot: in words for the model.
@@ -69,7 +68,8 @@ Result<ReadyCall> make_ready(const AgentDefinition& agent, const ToolCall& call,
     ready.arguments = std::move(*arguments);
     try {
         if (ready.function) ready.function->fits(ready.arguments);
-    } catch (const JsonError& e) {
+    } catch (const std::exception& e) {
+        // JsonError, or what else the tool's own types throw at a model's data: the model is told, the task goes on.
         return Error{Errc::bad_input, std::string("the arguments do not fit the tool's schema: ") + e.what()};
     }
     if (auto fits = check_arguments(tool, ready.arguments); !fits) return fits.error();
@@ -88,15 +88,31 @@ OnUnknown::Policy policy_of(const ToolDefinition& tool, bool has_check) {
                                          : Policy::report;
 }
 
-std::optional<ToolResult> check_tool(const ToolDefinition& tool, const std::string& arguments,
-                                     const FunctionTool* function, const Attempt& attempt) {
-    if (!function) return run_check(tool, arguments, attempt);
-    auto found = function->check(arguments, attempt);
-    if (!found) return std::nullopt;
-    return ToolResult{std::move(*found), false};
+// Nothing of what a tool says, in a result or an exception, shows the key: all of it is recorded.
+template <class F>
+auto without_key(const AgentDefinition& agent, F f) {
+    const std::string key = api_key(agent);
+    auto result = throws_no_secret(key, f);
+    if constexpr (std::is_same_v<decltype(result), ToolResult>) {
+        result.content = without_secret(result.content, key);
+    } else if (result) {
+        result->content = without_secret(result->content, key);
+    }
+    return result;
 }
 
-detail::StepOptions options_of(const ReadyCall& call) {
+std::optional<ToolResult> check_tool(const AgentDefinition& agent, const ToolDefinition& tool,
+                                     const std::string& arguments, const FunctionTool* function,
+                                     const Attempt& attempt) {
+    return without_key(agent, [&]() -> std::optional<ToolResult> {
+        if (!function) return run_check(tool, arguments, attempt);
+        auto found = function->check(arguments, attempt);
+        if (!found) return std::nullopt;
+        return ToolResult{std::move(*found), false};
+    });
+}
+
+detail::StepOptions options_of(const std::shared_ptr<const AgentDefinition>& agent, const ReadyCall& call) {
     const ToolDefinition& tool = *call.tool;
     const FunctionTool* function = call.function;
     detail::StepOptions options;
@@ -119,8 +135,8 @@ detail::StepOptions options_of(const ReadyCall& call) {
     }
     options.on_unknown.check_gives_result = true;
     options.on_unknown.check = std::make_shared<const OnUnknown::Check>(
-        [tool, function, arguments = call.arguments](const Attempt& attempt) -> std::optional<std::string> {
-            const auto found = check_tool(tool, arguments, function, attempt);
+        [agent, tool, function, arguments = call.arguments](const Attempt& attempt) -> std::optional<std::string> {
+            const auto found = check_tool(*agent, tool, arguments, function, attempt);
             if (!found) return std::nullopt;
             return to_json(*found);
         });
@@ -130,18 +146,17 @@ detail::StepOptions options_of(const ReadyCall& call) {
 // The agent outlives the step: the loop's frame holds it while it waits.
 ToolResult run_tool(const AgentDefinition* agent, const ToolDefinition* tool, const FunctionTool* function,
                     const std::string& arguments, const Attempt& attempt) {
-    ToolResult result;
-    if (function) result.content = function->call(arguments, attempt);
-    else result = run_command_tool(*tool, arguments, attempt);
-    result.content = without_secret(std::move(result.content), api_key(*agent));
-    return result;
+    return without_key(*agent, [&] {
+        return function ? ToolResult{function->call(arguments, attempt), false}
+                        : run_command_tool(*tool, arguments, attempt);
+    });
 }
 
 Workflow<Message> call_tool(Context& ctx, std::shared_ptr<const AgentDefinition> agent, ToolCall call,
                             const FunctionTools* functions) {
     auto ready = make_ready(*agent, call, functions);
     if (!ready) co_return tool_message(call, "error: " + ready.error().message);
-    const detail::StepOptions options = options_of(*ready);
+    const detail::StepOptions options = options_of(agent, *ready);
     auto step = ctx.step(ready->tool->name, run_tool, agent.get(), ready->tool, ready->function, ready->arguments)
                     .with(options);
     auto outcome = ctx.outcome(std::move(step));

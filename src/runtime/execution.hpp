@@ -192,6 +192,7 @@ private:
     void end_check(OpBase& op, bool stopped, const std::optional<std::string>& over, Ended ended);
     void take_word(OpBase& op, std::string result);
     void recover(OpBase& op);
+    void ask_a_person(OpBase& op, const std::string& alive);
     void record_intent(const std::shared_ptr<AttemptState>& state, std::string identity);
     void cancel_op(OpBase& op);
     void attempt_lost(OpBase& op);

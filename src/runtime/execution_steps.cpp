@@ -438,15 +438,29 @@ void Execution::recover(OpBase& op) {
     s.phase = Op::checking;
     running_.push_back(std::make_unique<Running>(op, new_attempt(op)));
     Running* running = running_.back().get();
-    engine_.pool().run([this, running, judge, recover = op.options.recover, identity = s.identity] {
-        (*recover)(identity);
-        engine_.loop().post([this, running, judge] {
+    engine_.pool().run([this, &op, running, judge, recover = op.options.recover, identity = s.identity] {
+        std::string alive;
+        try {
+            (*recover)(identity);
+        } catch (const std::exception& e) { alive = e.what(); }
+        engine_.loop().post([this, &op, running, judge, alive = std::move(alive)] {
             std::erase_if(running_, [&](const auto& r) { return r.get() == running; });
             if (phase_ != Phase::live) return engine_.finished(*this);
-            if (ending_ == core::Ending::none) judge();
+            if (ending_ == core::Ending::none && alive.empty()) judge();
+            else if (ending_ == core::Ending::none) ask_a_person(op, alive);
             settle();
         });
     });
+}
+
+// Whatever its effect class and policy: neither a check nor another attempt goes on beside a former one.
+void Execution::ask_a_person(OpBase& op, const std::string& alive) {
+    const std::string text = "a former attempt cannot be ended and may still be at work: " + alive;
+    draft(EntryKind::step_unknown, op, op.state.attempts + 1, {},
+          core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, text}));
+    op.state.phase = Op::checking;
+    pause_reason_ = Reason::outcome_unknown;
+    pause_text_ = "step " + op.path + ": outcome unknown: " + text;
 }
 
 void Execution::end_check(OpBase& op, bool stopped, const std::optional<std::string>& over, Ended ended) {

@@ -208,6 +208,9 @@ TEST(AgentFile, ASchemaThatCannotBeUsedIsRefused) {
     EXPECT_THAT(refusal(start + "parameters = { properties = 7 }\n"), HasSubstr("not a JSON Schema"));
     EXPECT_THAT(refusal(start + "parameters = { \"$ref\" = \"http://127.0.0.1/schema.json\" }\n"), HasSubstr("df"));
     EXPECT_THAT(refusal(start + "parameters = \"object\"\n"), HasSubstr("expected a table"));
+    EXPECT_THAT(refusal(start + "parameters = { properties = { path = { pattern = '^(?!/etc)' } } }\n"),
+                AllOf(HasSubstr("a.toml"), HasSubstr("tool df"), HasSubstr("/properties/path/pattern"),
+                      HasSubstr("no look-ahead")));
 }
 
 TEST(AgentFile, WhatIsNotTomlIsRefusedWithItsLine) {

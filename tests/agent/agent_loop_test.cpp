@@ -120,6 +120,43 @@ TEST(AgentLoop, ArgumentsThatDoNotFitAreToldToTheModelWhichTriesAgain) {
     EXPECT_EQ(w.deeds.calls["clean"], 1);
 }
 
+TEST(AgentLoop, ArgumentsAreTakenToADepthOf64) {
+    const auto nested = [](std::size_t depth) {
+        return R"({"a":)" + std::string(depth - 1, '[') + std::string(depth - 1, ']') + "}";
+    };
+    AgentWorld w(script_of({ScriptedTurn::asks("look", nested(40)), ScriptedTurn::asks("look", nested(64)),
+                            ScriptedTurn::asks("look", nested(65)), ScriptedTurn::says("done")}));
+    w.tool("look", "read", nothing);
+
+    ASSERT_EQ(w.run().state, TaskState::completed) << w.world.row(w.id).error;
+    EXPECT_THAT(w.deeds.arguments, ElementsAre(nested(40), nested(64)));
+    EXPECT_THAT(w.told(), ElementsAre("nothing", "nothing", HasSubstr("error: the arguments are not JSON")));
+}
+
+TEST(AgentLoop, ALongTextMeetsAPatternAndTheWorkerLives) {
+    const std::string text(200'000, 'a');
+    AgentWorld w(script_of({ScriptedTurn::asks("look", R"({"s":")" + text + R"("})"),
+                            ScriptedTurn::asks("look", R"({"s":")" + text + R"(!"})"), ScriptedTurn::says("done")}));
+    w.tool("look", "read", nothing).parameters.text =
+        R"({"type":"object","properties":{"s":{"type":"string","pattern":"^(a+)+$"}}})";
+
+    ASSERT_EQ(w.run().state, TaskState::completed) << w.world.row(w.id).error;
+    EXPECT_THAT(w.told(), ElementsAre("nothing", HasSubstr("/s: it does not match the pattern ^(a+)+$")));
+}
+
+TEST(AgentLoop, WhateverTheCheckOfArgumentsThrowsIsToldToTheModel) {
+    AgentWorld w(script_of(
+        {ScriptedTurn::asks("look", "{}"), ScriptedTurn::asks("old", R"({"s":"x"})"), ScriptedTurn::says("done")}));
+    w.tool("look", "read", nothing);
+    w.functions["look"].fits = [](const std::string&) { throw std::out_of_range("no such color"); };
+    // Recorded with a task before such patterns were refused.
+    w.tool("old", "read", nothing).parameters.text = R"({"properties":{"s":{"pattern":"(?=x)y"}}})";
+
+    ASSERT_EQ(w.run().state, TaskState::completed) << w.world.row(w.id).error;
+    EXPECT_THAT(w.told(), ElementsAre(HasSubstr("no such color"), HasSubstr("/properties/s/pattern")));
+    EXPECT_TRUE(w.deeds.calls.empty());
+}
+
 TEST(AgentLoop, ACallWithoutArgumentsIsOneWithAnEmptyObject) {
     AgentWorld w(script_of({ScriptedTurn::asks("check_disk", ""), ScriptedTurn::says("done")}));
     w.tool("check_disk", "read", nothing);

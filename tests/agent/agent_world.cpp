@@ -40,6 +40,7 @@ std::unique_ptr<core::HttpExchange> BridgedNet::send(
     const auto exchange = client_.send(std::move(request), [&](auto a) { answer = std::move(a); });
     io_.restart();
     while (!answer) io_.run_one();
+    if (auto* response = std::get_if<core::HttpResponse>(&*answer); response && rewrite) rewrite(*response);
     const auto* error = std::get_if<core::NetError>(&*answer);
     const bool silent = error && error->kind == core::NetError::Kind::timeout;
     const auto token =

@@ -28,6 +28,8 @@ public:
 
     static constexpr core::Micros latency{50'000};
     static inline core::Micros patience{10'000'000};
+    /// What an endpoint that is not ours would have answered; empty = nothing is changed.
+    static inline std::function<void(core::HttpResponse&)> rewrite;
 
 private:
     runtime::Loop& loop_;

@@ -1,5 +1,6 @@
 // Chat Completions on the wire: request texts, answers, failures and how long to wait.
 #include "agent/chat.hpp"
+#include "agent/secret.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -175,6 +176,25 @@ TEST(Secret, ItIsMaskedWhereverItStands) {
     EXPECT_EQ(without_secret("nothing", ""), "nothing");
     EXPECT_EQ(without_secret("ollama runs", "ollama"), "ollama runs") << "a placeholder, not a secret";
     EXPECT_EQ(without_secret(std::string(20, '*'), std::string(8, '*')).find("********"), std::string::npos);
+}
+
+TEST(Secret, ItIsMaskedWhereJsonEscapesStandForIt) {
+    const std::string key = "sk-AbCd/EfGh\"12";
+    for (const std::string& text :
+         {R"(sk-AbCd/EfGh"12)", R"(sk-AbCd\/EfGh\"12)", R"(sk-AbCd\\\/EfGh\\\"12)", R"(sk\u002dAbCd\u002FEfGh\u002212)",
+          R"(\u0073k-AbCd\\\\u002fEfGh\\u002212)", R"(sk-AbCd\u005c/EfGh"12)"})
+        EXPECT_EQ(without_secret("a " + text + " b", key),
+                  text.find("005c") == text.npos ? "a *** b" : "a " + text + " b")
+            << text;
+    EXPECT_EQ(without_secret(R"({"a":"C:\\dir","b":"\u00e9\u0073k-AbC"})", key),
+              R"({"a":"C:\\dir","b":"\u00e9\u0073k-AbC"})");
+    EXPECT_EQ(without_secret(R"(x\\y\z01)", R"(x\y\z01x)"), R"(x\\y\z01)");
+    EXPECT_EQ(without_secret(R"(x\\y\\z01x)", R"(x\y\z01x)"), "***");
+    EXPECT_EQ(without_secret("sk-AbCd/EfGh\"1", key), "sk-AbCd/EfGh\"1") << "cut: not the key";
+    EXPECT_EQ(without_secret("sk-AbCd\\", key), "sk-AbCd\\");
+    EXPECT_EQ(without_secret("sk-AbCd\\u00", key), "sk-AbCd\\u00");
+    const std::string many(1 << 20, '\\');
+    EXPECT_EQ(without_secret(many, key), many);
 }
 
 TEST(Price, TokensCostByTheirKind) {

@@ -152,6 +152,119 @@ TEST(ModelFault, AKeyThatAToolOrTheModelRepeatsIsMasked) {
     for (const auto& entry : w.world.journal(w.id)) EXPECT_THAT(entry.result, Not(HasSubstr("sk-live")));
 }
 
+// An endpoint that quotes the key as PHP writes JSON, and worse.
+struct QuotingEndpoint {
+    static constexpr const char* key = "sk-AbCd/EfGh12345";
+
+    explicit QuotingEndpoint(std::function<void(core::HttpResponse&)> rewrite) {
+        BridgedNet::rewrite = std::move(rewrite);
+    }
+    ~QuotingEndpoint() { BridgedNet::rewrite = nullptr; }
+
+    // All that is recorded of the task.
+    static std::string all_of(AgentWorld& w) {
+        const auto row = w.world.row(w.id);
+        std::string everything = row.error + row.output;
+        for (const auto& entry : w.world.journal(w.id)) everything += entry.result + entry.error + entry.path;
+        return everything;
+    }
+    static void expect_clean(AgentWorld& w) {
+        for (const char* part : {"EfGh12345", "fGh12345", "sk-AbCd"}) EXPECT_THAT(all_of(w), Not(HasSubstr(part)));
+    }
+};
+
+void replace_all(std::string& text, const std::string& what, const std::string& with) {
+    for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + with.size()))
+        text.replace(at, what.size(), with);
+}
+
+TEST(ModelFault, AKeyBehindJsonEscapesIsMaskedInAnswersArgumentsAndIds) {
+    for (const char* quoted :
+         {R"(sk-AbCd\/EfGh12345)", R"(sk\u002dAbCd\u002FEfGh1234\u0035)", R"(sk-AbCd/EfGh12345)"}) {
+        AgentWorld w([](int turn, const std::vector<Message>&) {
+            if (turn == 0) return ScriptedTurn::asks("note", R"({"a":"KEY","b":"ARGUMENT"})");
+            return ScriptedTurn::says("your key is KEY");
+        });
+        ::setenv("PAWL_TEST_MODEL_KEY", QuotingEndpoint::key, 1);
+        const QuotingEndpoint endpoint([quoted](core::HttpResponse& response) {
+            replace_all(response.body, "KEY", quoted);
+            // JSON in JSON, whose inner backslash is an escape of the outer one.
+            replace_all(response.body, "ARGUMENT", R"(sk-AbCd\u005c/EfGh12345)");
+            response.headers.emplace_back("x-request-id", std::string("req-") + QuotingEndpoint::key);
+        });
+        w.tool("note", "once", [](const std::string& arguments, const Attempt&) { return arguments; });
+
+        ASSERT_EQ(w.run().state, TaskState::completed) << QuotingEndpoint::all_of(w);
+        EXPECT_EQ(w.answer().text, "your key is ***") << quoted;
+        EXPECT_THAT(w.deeds.arguments, ElementsAre(R"({"a":"***","b":"***"})"));
+        EXPECT_THAT(QuotingEndpoint::all_of(w), HasSubstr("req-***"));
+        QuotingEndpoint::expect_clean(w);
+    }
+}
+
+TEST(ModelFault, AKeyBehindJsonEscapesIsMaskedInErrors) {
+    const std::string quoted = R"(sk-AbCd\/EfGh1234\u0035)";
+    for (const std::string& body : {R"({"error":{"message":"unknown key )" + quoted + "\"}}",
+                                   "<pre>" + std::string(190, '.') + quoted, R"({"error":")" + quoted + "\"}"}) {
+        AgentWorld w(answers());
+        ::setenv("PAWL_TEST_MODEL_KEY", QuotingEndpoint::key, 1);
+        const QuotingEndpoint endpoint([&](core::HttpResponse& response) {
+            response.status = 401;
+            response.body = body;
+        });
+
+        EXPECT_EQ(w.run().state, TaskState::failed);
+        EXPECT_THAT(QuotingEndpoint::all_of(w), HasSubstr("***"));
+        QuotingEndpoint::expect_clean(w);
+    }
+}
+
+TEST(ModelFault, AKeyInWhatAToolThrowsIsMasked) {
+    const std::string said = std::string("refused for ") + QuotingEndpoint::key;
+    const std::vector<std::function<void()>> throwing = {
+        [&] { throw final_error(said); },           [&] { throw retryable(said).after(1s); },
+        [&] { throw unknown_outcome(said); },       [&] { throw std::runtime_error(said); },
+        [&] { throw std::invalid_argument(said); }, [&] { throw JsonError(R"(/a: sk-AbCd\/EfGh12345)"); }};
+    for (const char* effect : {"read", "once"})
+        for (std::size_t i = 0; i < throwing.size(); i++) {
+            AgentWorld w(script_of({ScriptedTurn::asks("pay", "{}"), ScriptedTurn::says("sorry")}));
+            ::setenv("PAWL_TEST_MODEL_KEY", QuotingEndpoint::key, 1);
+            w.tool("pay", effect, [&](const std::string&, const Attempt&) -> std::string {
+                throwing[i]();
+                return "";
+            });
+
+            ASSERT_EQ(w.run().state, TaskState::completed) << effect << i;
+            ASSERT_EQ(w.told().size(), 1u);
+            EXPECT_THAT(w.told()[0], HasSubstr("***")) << effect << i;
+            EXPECT_THAT(w.told()[0], Not(HasSubstr("EfGh12345")));
+            const bool is_final = i == 0 || i >= 4;
+            const bool is_unknown = std::string(effect) == "once" && i >= 2;
+            if (is_final || is_unknown) EXPECT_EQ(w.deeds.calls["pay"], 1) << effect << i;
+            else EXPECT_GT(w.deeds.calls["pay"], 1) << effect << i;
+            EXPECT_THAT(w.told()[0], HasSubstr(is_unknown ? "unknown outcome" : "error:")) << effect << i;
+            QuotingEndpoint::expect_clean(w);
+        }
+}
+
+TEST(ModelFault, AKeyInWhatACheckFindsIsMasked) {
+    for (const bool throws : {false, true}) {
+        AgentWorld w(script_of({ScriptedTurn::asks("pay", "{}"), ScriptedTurn::says("done")}));
+        ::setenv("PAWL_TEST_MODEL_KEY", QuotingEndpoint::key, 1);
+        w.tool("pay", "once",
+               [](const std::string&, const Attempt&) -> std::string { throw unknown_outcome("cut off"); });
+        w.functions["pay"].check = [throws](const std::string&, const Attempt&) -> std::optional<std::string> {
+            if (throws) throw unknown_outcome(std::string("no answer for ") + QuotingEndpoint::key);
+            return R"({"paid":"sk-AbCd\/EfGh12345"})";
+        };
+
+        const auto row = w.run();
+        EXPECT_EQ(row.state, throws ? TaskState::paused : TaskState::completed);
+        EXPECT_THAT(QuotingEndpoint::all_of(w), HasSubstr("***"));
+        QuotingEndpoint::expect_clean(w);
+    }
+}
+
 TEST(ModelFault, ATaskPastItsDeadlineEndsThoughTheModelIsSilent) {
     AgentWorld w(answers());
     w.model.fault(0, ModelFault::hang, 9);

@@ -38,6 +38,22 @@ TEST(Placeholder, AnArgumentStandsWhereItsNameStood) {
     EXPECT_EQ(filled({"keep", "{keep days}"}, R"({"keep days":{"a":[1]}})"), (Argv{"keep", R"({"a":[1]})"}));
 }
 
+TEST(Placeholder, ANumberStandsAsItWasWritten) {
+    for (const char* number : {"0.25", "1e21", "-0", "12345678901234567890", "1.50", "100000000000000000000000", "7"})
+        EXPECT_EQ(filled({"bc", "{folder}"}, std::string(R"( { "x\"}": [1, "]"] , "folder" : )") + number + " }"),
+                  (Argv{"bc", number}));
+    EXPECT_EQ(filled({"jq", "{folder}"}, R"({"a":"}","folder":{"n": [0.25, "\",}"], "m":{}},"b":0})"),
+              (Argv{"jq", R"({"n": [0.25, "\",}"], "m":{}})"}));
+    EXPECT_EQ(filled({"x", "{folder}{keep days}"}, R"({"f\u006flder":true,"keep days":[ ],"folder":false})"),
+              (Argv{"x", "false[ ]"}))
+        << "the last of two counts";
+}
+
+TEST(Placeholder, ADeepArgumentStandsWhereItsNameStood) {
+    const std::string deep = std::string(63, '[') + std::string(63, ']');
+    EXPECT_EQ(filled({"x", "{folder}"}, R"({"folder":)" + deep + "}"), (Argv{"x", deep}));
+}
+
 TEST(Placeholder, AnArgumentStaysOneElementAndIsNotReadAgain) {
     EXPECT_EQ(filled({"rm", "{folder}"}, R"j({"folder":"a b; {folder} $(x)"})j"), (Argv{"rm", "a b; {folder} $(x)"}));
 }

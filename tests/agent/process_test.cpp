@@ -320,6 +320,32 @@ TEST(Process, AProcessThatIsNotReleasedNeverRuns) {
     EXPECT_FALSE(std::filesystem::exists(dir.path("ran")));
 }
 
+// As where its program lies on a file server that is silent.
+TEST(Process, AChildThatHangsBeforeItsProgramRunsIsGivenUp) {
+    TempDir dir;
+    const int stop = ::eventfd(1, EFD_CLOEXEC);
+    for (const bool stopped : {false, true}) {
+        pid_t pid = 0;
+        {
+            auto process = Process::start(command({"touch", dir.path("ran")}), within(1h, 0s));
+            ASSERT_TRUE(process);
+            pid = static_cast<pid_t>(process->identity().group);
+            ::kill(pid, SIGSTOP);
+            siginfo_t info{};
+            ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED), 0);
+
+            WaitLimits limits = within(stopped ? 1h : 10ms, 0s);
+            if (stopped) limits.stop_fd = stop;
+            const auto released = process->release(limits);
+            ASSERT_TRUE(released.has_error());
+            EXPECT_EQ(released.error().code, stopped ? Errc::stopping : Errc::timed_out) << released.error().message;
+        }
+        EXPECT_FALSE(lives(pid));
+        EXPECT_FALSE(std::filesystem::exists(dir.path("ran")));
+    }
+    ::close(stop);
+}
+
 TEST(Process, AChildWhoseParentDiedBeforeTheReleaseNeverRuns) {
     TempDir dir;
     constexpr int children = 4;

@@ -1,6 +1,7 @@
 // The scripted endpoint over real HTTP, read by the same codec that reads the real ones.
 #include "agent/stand_in_model.hpp"
 
+#include "agent/secret.hpp"
 #include "net/http_client.hpp"
 #include "support/net_loop.hpp"
 

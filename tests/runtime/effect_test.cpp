@@ -179,6 +179,42 @@ TEST_F(EffectTest, WhatAToolStartedIsGoneBeforeItsOutcomeIsJudged) {
     EXPECT_EQ(entries(id, EntryKind::step_unknown).size(), 1u);
 }
 
+TEST_F(EffectTest, NothingGoesOnBesideAFormerAttemptThatCannotBeEnded) {
+    for (const Effect effect : {Effect::once, Effect::idempotent}) {
+        stage.options.effect = effect;
+        stage.options.intent_by_step = true;
+        on_unknown(OnUnknown::report);
+        bool alive = true;
+        stage.options.recover =
+            std::make_shared<const std::function<void(const std::string&)>>([&](const std::string&) {
+                if (alive) throw unknown_outcome("process group 7 does not die");
+            });
+        stage.on("work", [&](const Attempt& attempt) -> std::string {
+            if (!world.process().pool().begin_effect(attempt, R"({"pid":7})")) throw retryable("not begun");
+            if (alive) world.process().pool().block(5h);
+            return "done";
+        });
+        const auto id = submit_one_step();
+        until_entry(id, EntryKind::step_started);
+        until([&] { return world.disk->unflushed() == 0; });
+        const int before = stage.count("work");
+
+        crash_and_start();
+        world.run_to_end(id);
+
+        EXPECT_EQ(row(id).state, TaskState::paused);
+        EXPECT_EQ(row(id).reason, Reason::outcome_unknown);
+        EXPECT_NE(failure(id).message.find("process group 7 does not die"), std::string::npos) << failure(id).message;
+        EXPECT_EQ(entries(id, EntryKind::step_unknown).size(), 1u);
+        EXPECT_EQ(stage.count("work"), before);
+
+        alive = false;
+        ASSERT_TRUE(resolve(id, core::Operate::Outcome::not_happened));
+        EXPECT_EQ(world.run_to_end(id).state, TaskState::completed) << failure(id).message;
+        EXPECT_EQ(stage.count("work"), before + 1);
+    }
+}
+
 // ---- after a crash -----------------------------------------------------------------------------------------------
 
 TEST_F(EffectTest, ACrashInTheMiddlePausesTheTaskAndNothingIsRepeated) {

@@ -3,7 +3,7 @@
 build_packages=(
     clang-19 lld-19 libclang-rt-19-dev g++ cmake ninja-build ccache git
     libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libssl-dev libcli11-dev libtomlplusplus-dev
-    libspdlog-dev libfmt-dev libvalijson-dev libgtest-dev libgmock-dev
+    libspdlog-dev libfmt-dev libvalijson-dev libre2-dev libgtest-dev libgmock-dev
 )
 # What the built binary uses when it runs: certificates for TLS, the sandbox of command tools.
 run_packages=(ca-certificates bubblewrap)
