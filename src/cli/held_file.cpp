@@ -75,9 +75,9 @@ Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const 
 }
 
 // The socket goes first: whoever comes after takes the lock and makes it anew.
-void HeldFile::close_store() {
+std::size_t HeldFile::close_store() {
     if (!socket_.empty()) ::unlink(std::exchange(socket_, {}).c_str());
-    holder_->close_store();
+    return holder_->close_store();
 }
 
 HeldFile::~HeldFile() {

@@ -34,8 +34,8 @@ public:
     /// Claims nothing more; clients that wait are told; `done` is called on the loop when all is handed back.
     void drain(std::function<void()> done);
     /// Closes the store and removes the socket; the loop does not run afterwards. Once. The file's lock goes with this
-    /// object: functions that still run must not meet those of another holder.
-    void close_store();
+    /// object: functions that still run must not meet those of another holder. The answer: Holder::close_store.
+    std::size_t close_store();
     server::Router& router() { return *router_; }
     server::EnginePort& port() { return *port_; }
 

@@ -330,6 +330,8 @@ void Execution::record_result(OpBase& op, int number, Ended& ended) {
 void Execution::attempt_failed(OpBase& op, core::Failure failure, std::optional<Micros> retry_after) {
     if (op.options.effect == Effect::once && failure.cls == ErrorClass::unknown)
         return attempt_unknown(op, failure, End::in_life);
+    // Of a step that changes nothing it is known what happened: nothing.
+    if (op.options.effect == Effect::read && failure.cls == ErrorClass::unknown) failure.cls = ErrorClass::retryable;
     again_or_fail(op, std::move(failure), retry_after, op.state.attempts + 1);
 }
 

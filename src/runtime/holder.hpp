@@ -50,8 +50,13 @@ public:
     /// Closes the store and stops every thread; the loop does not run afterwards, its objects still exist. Once, not
     /// from the loop thread; also by the destructor.
     void close();
-    /// Writes what is queued, closes the store. Once, not from the loop thread; close() does it too.
-    void close_store() { store_thread_.reset(); }
+    /// Writes what is queued, closes the store; how many records of running tasks were lost, since there was no space
+    /// for them. Once, not from the loop thread; close() does it too.
+    std::size_t close_store() {
+        const std::size_t lost = store_thread_ ? store_thread_->finish() : 0;
+        store_thread_.reset();
+        return lost;
+    }
     /// After an idle moment (runtime/idle.hpp): claims again. Any thread.
     void resume_claims() {
         batcher_.hold_claims(false);

@@ -10,7 +10,8 @@ StoreThread::StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::uniq
       turns_({batcher, loop, engine, std::move(open), std::move(fatal)}, std::move(store)),
       thread_([this] { run(); }) {}
 
-StoreThread::~StoreThread() {
+std::size_t StoreThread::finish() {
+    if (!thread_.joinable()) return lost_records_;
     {
         std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -18,6 +19,7 @@ StoreThread::~StoreThread() {
     changed_.notify_all();
     batcher_.stop();
     thread_.join();
+    return lost_records_;
 }
 
 void StoreThread::with_store(std::function<void(core::Store*)> f) {
@@ -46,7 +48,14 @@ void StoreThread::run() {
     do_chores();
     // What came too late, and what waited for a store or for space that did not come: its senders wait for an answer.
     batcher_.stop();
-    turns_.refuse(batcher_.take(), {Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
+    std::vector<Item> late = batcher_.take();
+    for (const Item& item : late) {
+        const auto* record = std::get_if<core::Record>(&item.command);
+        // A task that is only handed back loses nothing by it.
+        if (record && (!record->entries.empty() || !std::holds_alternative<core::HandBack>(record->next)))
+            lost_records_++;
+    }
+    turns_.refuse(std::move(late), {Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
     if (!turns_.store()) return;
     if (auto closed = turns_.store()->close(); !closed) spdlog::error("store: close: {}", closed.error().message);
 }

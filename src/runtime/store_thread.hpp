@@ -21,8 +21,10 @@ public:
     /// reason that waiting does not heal.
     StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::unique_ptr<core::Store> store, Open open,
                 std::function<void(Error)> fatal);
+    ~StoreThread() { finish(); }
     /// Takes what is queued, or refuses it when the store is lost or its disk full; closes the store cleanly, joins.
-    ~StoreThread();
+    /// The answer: how many records of workers were refused, so that what they say is lost.
+    std::size_t finish();
 
     /// Runs `f` on the store's thread between two batches, with the store (backup, check). Null while it is lost.
     void with_store(std::function<void(core::Store*)> f);
@@ -40,6 +42,7 @@ private:
     std::condition_variable changed_;
     std::vector<std::function<void(core::Store*)>> chores_;
     bool stopping_ = false;
+    std::size_t lost_records_ = 0;
     std::thread thread_;
 };
 

@@ -461,6 +461,43 @@ TEST_F(ThreadsTest, AStoreThatAnotherProgramLocksForAWhileIsOpenedOnceItIsFree) 
     EXPECT_EQ(openings, 3);
 }
 
+// No space for what a worker records, from the moment that the flag is set.
+class FullStore final : public StoreOver {
+public:
+    FullStore(std::unique_ptr<core::Store> store, const std::atomic<bool>& full)
+        : StoreOver(std::move(store)), full_(full) {}
+    Result<core::Applied> apply(std::span<const core::Command> batch) override {
+        for (const core::Command& command : batch)
+            if (full_ && std::holds_alternative<core::Record>(command)) return Error{Errc::disk_full, "no space"};
+        return StoreOver::apply(batch);
+    }
+
+private:
+    const std::atomic<bool>& full_;
+};
+
+TEST_F(ThreadsTest, WhatCouldNotBeRecordedUntilTheEndIsCounted) {
+    std::atomic<bool> full = false;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        return std::unique_ptr<core::Store>(
+            std::make_unique<FullStore>(store::open_sqlite(file(), clock).value(), full));
+    };
+    options.engine.stop_grace = 10ms;
+    options.engine.hard_stop = 10ms;
+    serve("sum", sums_a_local, &meeting);
+    start();
+    const std::string id = submit("sum", "7");
+    meeting.begun.pass();
+    full = true;
+    meeting.go_on.open();
+    while (meeting.returned == 0) std::this_thread::yield();
+
+    drain();
+
+    EXPECT_EQ(holder->close_store(), 1u);
+    close();
+}
+
 TEST_F(ThreadsTest, ClientsThatOutliveTheirWorkerAreTold) {
     serve("sleeps", sleeps_long);
     start();

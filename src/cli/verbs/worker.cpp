@@ -63,8 +63,12 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
     working.run();
     const runtime::EngineOptions& engine = (*held)->holder().engine().options();
     if (working.lost()) return leave_functions_behind(**held, engine.hard_stop, console.fail(*working.lost()));
-    (*held)->close_store();
-    return leave_functions_behind(**held, left_after_drain, exit_code::ok);
+    int code = exit_code::ok;
+    if (const std::size_t lost = (*held)->close_store(); lost > 0)
+        code = console.fail({Errc::disk_full, std::to_string(lost) +
+                                                  " records of running tasks could not be stored; the log names the "
+                                                  "tasks, and the next worker judges what became of their steps"});
+    return leave_functions_behind(**held, left_after_drain, code);
 }
 
 }  // namespace
