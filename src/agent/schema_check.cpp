@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 namespace pawl::agent {
 
@@ -25,20 +26,25 @@ std::string pointer_of(const std::string& context) {
     return path.empty() ? "/" : path;
 }
 
-// Looks for what valijson takes and cannot work with: patterns that cannot be compiled, a division by zero.
+// Looks for what valijson takes and cannot work with: patterns that cannot be compiled, a division by zero, references
+// that lead back to themselves without a step into the value.
 class Keywords {
 public:
-    explicit Keywords(Patterns& patterns) : patterns_(patterns) {}
+    Keywords(const bj::value& root, Patterns& patterns) : root_(root), patterns_(patterns) {}
 
+    void check() { check(root_, ""); }
+
+private:
     void check(const bj::value& schema, const std::string& path) {
         if (const auto* list = schema.if_array())
             for (std::size_t i = 0; i < list->size(); i++) check((*list)[i], path + "/" + std::to_string(i));
-        if (const auto* object = schema.if_object())
-            for (const auto& member : *object)
-                check_keyword(std::string(member.key()), member.value(), path + "/" + std::string(member.key()));
+        const auto* object = schema.if_object();
+        if (!object) return;
+        if (leads_back(schema)) throw std::runtime_error(path + "/: a reference leads back to itself");
+        for (const auto& member : *object)
+            check_keyword(std::string(member.key()), member.value(), path + "/" + std::string(member.key()));
     }
 
-private:
     void check_keyword(const std::string& name, const bj::value& value, const std::string& path) {
         if (name == "enum" || name == "const" || name == "default" || name == "examples") return;  // data, no schemas
         if (name == "pattern" && value.is_string()) compile(std::string(value.get_string()), path);
@@ -54,11 +60,42 @@ private:
             check(member.value(), path + "/" + key);
         }
     }
+
     void compile(const std::string& pattern, const std::string& path) {
         if (const auto usable = patterns_.compile(pattern); !usable)
             throw std::runtime_error(path + ": " + usable.error().message);
     }
+
+    // Whether what this schema says of a value says it of the same value again. Walks each schema once.
+    bool leads_back(const bj::value& schema) {
+        if (!schema.is_object() && !schema.is_array()) return false;
+        const auto [at, is_new] = open_.emplace(&schema, true);
+        if (!is_new) return at->second;
+        bool found = false;
+        if (const auto* list = schema.if_array()) {
+            found = std::ranges::any_of(*list, [&](const bj::value& item) { return leads_back(item); });
+        } else if (const bj::value* reference = schema.get_object().if_contains("$ref")) {
+            const bj::value* target = referred(*reference);
+            found = target && leads_back(*target);
+        } else {
+            for (const char* name : {"allOf", "anyOf", "oneOf", "not", "if", "then", "else"})
+                if (const bj::value* part = schema.get_object().if_contains(name); part && !found)
+                    found = leads_back(*part);
+        }
+        open_[&schema] = false;
+        return found;
+    }
+
+    // Within this schema; others are refused by the parser.
+    const bj::value* referred(const bj::value& reference) const {
+        const bj::string* text = reference.if_string();
+        boost::system::error_code error;
+        return text && text->starts_with('#') ? root_.find_pointer(text->subview(1), error) : nullptr;
+    }
+
+    const bj::value& root_;
     Patterns& patterns_;
+    std::map<const bj::value*, bool> open_;
 };
 
 Result<void> load(const ToolDefinition& tool, valijson::Schema& schema, Patterns& patterns) {
@@ -67,7 +104,7 @@ Result<void> load(const ToolDefinition& tool, valijson::Schema& schema, Patterns
         const bj::value text = parse_value(tool.parameters.text, error);
         if (error) throw std::runtime_error(error.message());
         if (!text.is_object()) throw std::runtime_error("it must be an object such as { type = \"object\" }");
-        Keywords(patterns).check(text, "");
+        Keywords(text, patterns).check();
         valijson::SchemaParser parser;
         parser.populateSchema(valijson::adapters::BoostJsonAdapter(text), schema);
         return {};

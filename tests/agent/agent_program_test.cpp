@@ -40,6 +40,14 @@ struct Usage {
 };
 BOOST_DESCRIBE_STRUCT(Usage, (), (percent))
 
+// A type with a schema of its own.
+struct Look {
+    friend Look tag_invoke(pawl::from_json_t<Look>, const pawl::JsonIn&) { return {}; }
+    friend void tag_invoke(pawl::schema_t<Look>, pawl::JsonOut& out) {
+        out.raw(R"({"type":"object","properties":{"path":{"type":"string","pattern":"^(?!/etc)/"}}})");
+    }
+};
+
 inline constexpr pawl::AgentType disk_doctor_type{"disk-doctor"};
 
 Usage check_disk() { return {93}; }
@@ -198,6 +206,8 @@ TEST(AgentProgram, WhatCannotBeAnAgentIsRefusedAtItsRegistration) {
     EXPECT_THAT(refusal(agent().endpoint("ftp://x")), HasSubstr("endpoint"));
     EXPECT_THAT(refusal(agent().tool(pawl::Tool("x", "x", check_disk).on_unknown(pawl::OnUnknown::Policy::verify))),
                 HasSubstr("needs a check"));
+    EXPECT_THAT(refusal(agent().tool(pawl::Tool("look", "x", [](Look) { return "seen"; }))),
+                AllOf(HasSubstr("tool look"), HasSubstr("/properties/path/pattern")));
     EXPECT_EQ(refusal(agent().limits(pawl::Limits().cost_usd(0.5)).price(pawl::Price().input(0.1).output(0.2))), "");
 }
 

@@ -191,6 +191,22 @@ TEST(SchemaCheck, ALargeIntegerIsAnIntegerAndANumber) {
     }
 }
 
+TEST(SchemaCheck, AReferenceThatLeadsBackToItselfIsRefused) {
+    for (
+        const char* schema :
+        {R"({"$ref":"#"})", R"({"allOf":[{"$ref":"#"}]})", R"({"properties":{"a":{"$ref":"#/properties/a"}}})",
+         R"({"properties":{"a":{"anyOf":[{"$ref":"#/definitions/b"}]}},"definitions":{"b":{"not":{"$ref":"#/properties/a"}}}})"}) {
+        const auto usable = check_schema(tool_with(schema));
+        ASSERT_TRUE(usable.has_error()) << schema;
+        EXPECT_THAT(usable.error().message, HasSubstr("leads back to itself"));
+    }
+    const ToolDefinition tree = tool_with(
+        R"({"type":"object","properties":{"left":{"$ref":"#"},"right":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}})");
+    ASSERT_TRUE(check_schema(tree)) << check_schema(tree).error().message;
+    EXPECT_TRUE(check_arguments(tree, R"({"left":{"right":{}}})"));
+    EXPECT_TRUE(check_arguments(tree, R"({"left":{"right":7}})").has_error());
+}
+
 TEST(SchemaCheck, AMultipleOfNothingIsRefused) {
     for (const char* schema : {R"({"multipleOf":0})", R"({"properties":{"n":{"multipleOf":-1}}})"}) {
         EXPECT_TRUE(check_schema(tool_with(schema)).has_error()) << schema;
