@@ -2,6 +2,7 @@
 
 #include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
+#include "agent/secret.hpp"
 #include "core/shown.hpp"
 #include "core/validate.hpp"
 
@@ -106,6 +107,7 @@ Result<void> check_definition(const AgentDefinition& d) {
 }
 
 Result<void> complete_definition(AgentDefinition& d) {
+    if (auto ok = check_no_key(d); !ok) return ok;
     for (const ToolDefinition& tool : d.tools) {
         if (auto ok = check_schema(tool); !ok) return ok;
         if (auto ok = check_placeholders(tool); !ok) return ok;
