@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto patience = 5s;
+// A holder answers what needs no store within this, whatever load it has: else it hangs.
+constexpr core::Micros probe_limit = 10s;
 constexpr auto pause_between_tries = 20ms;
 
 bool may_repeat(const server::Request& request) {
@@ -39,7 +41,16 @@ core::Micros answer_limit(const server::Request& request) {
     return limit;
 }
 
-Result<server::Response> call_socket(const std::string& socket, const server::Request& request) {
+// `hangs`: the process that listens does not answer at all; nothing was asked of it.
+Result<server::Response> call_socket(const std::string& socket, const server::Request& request, bool& hangs) {
+    net::LocalRequest sign_of_life;
+    sign_of_life.target = "/v1/version";
+    sign_of_life.timeout = probe_limit;
+    if (auto alive = net::UnixClient(socket).request(sign_of_life); !alive) {
+        hangs = alive.error().code == Errc::timed_out;
+        // Cut before anything was asked: as when nobody had listened.
+        return Error{hangs ? Errc::timed_out : Errc::unreachable, alive.error().message};
+    }
     net::LocalRequest wire;
     wire.method = request.method;
     wire.target = server::format_target(request);
@@ -51,8 +62,20 @@ Result<server::Response> call_socket(const std::string& socket, const server::Re
     return server::Response{answer->status, std::move(answer->headers), std::move(answer->body)};
 }
 
-// The holder went away, or hangs, with our request in its hands.
-bool was_cut(Errc code) { return code == Errc::store_unavailable || code == Errc::timed_out; }
+// A holder that hangs keeps the lock: there is no other way to the file.
+Error hung(const std::string& file, bool was_asked) {
+    std::string who = "the process";
+    std::string end = "end it";
+    if (const auto holder = store::sqlite_holder(file); holder && *holder && (*holder)->pid != 0) {
+        who = (*holder)->program + " (pid " + std::to_string((*holder)->pid) + ")";
+        end = "`kill -9 " + std::to_string((*holder)->pid) + "`";
+    }
+    return {Errc::unreachable, file + ": " + who + " holds it and does not answer; " +
+                                   (was_asked ? "what was asked may have happened, or happen yet"
+                                              : "nothing was asked of it, nothing happened") +
+                                   "; look at that process, and if it hangs, " + end +
+                                   ": nothing that was acknowledged is lost"};
+}
 
 Error lost(const Error& error) {
     return {Errc::store_unavailable, "the process that holds the file ended before it answered (" + error.message +
@@ -133,10 +156,12 @@ Result<server::Response> Connection::call(Access access, const server::Request& 
     for (;;) {
         if (direct_) return call_direct(access, request);
         Error problem;
-        auto answer = call_socket(*socket, request);
+        bool hangs = false;
+        auto answer = call_socket(*socket, request, hangs);
         if (answer) return answer;
         problem = answer.error();
-        if (was_cut(problem.code)) {
+        if (problem.code == Errc::timed_out) return hung(file_, !hangs);
+        if (problem.code == Errc::store_unavailable) {
             if (!may_repeat(request)) return lost(problem);
         } else if (problem.code != Errc::unreachable) {
             return problem;

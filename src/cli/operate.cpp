@@ -26,6 +26,7 @@ std::string operator_name() {
 
 int operate(Console& console, const std::string& verb, const std::string& task, server::JsonText body,
             const std::optional<std::string>& request_id) {
+    console.about(task);
     body.field("who", operator_name());
     const std::string id = request_id ? *request_id : new_request_id();
     if (!Console::fits_header(id)) body.field("request_id", id);

@@ -30,7 +30,7 @@ std::string_view suggestion_for(Errc code) {
         case Errc::store_unavailable:
             return "it may have happened: look with `pawl list`, or repeat it with the same key";
         case Errc::unreachable:
-            return "look whether a worker runs: `pawl doctor`";
+            return "when that process is gone, repeat the command";
         case Errc::timed_out:
             return "the task goes on; `pawl why TASK` says where it is";
         default:

@@ -95,6 +95,25 @@ TEST_F(CliHolder, AHolderWithoutASocketIsNamedAfterFiveSeconds) {
     EXPECT_EQ(tasks(), 2u);
 }
 
+TEST_F(CliHolder, AHolderThatHangsIsNamedToEveryVerbAndNothingHappened) {
+    const std::string id = submit({"sleep", R"({"seconds": 600})"});
+    const auto worker = start_worker();
+    worker->signal(SIGSTOP);
+    std::vector<std::vector<std::string>> verbs{
+        {"list"}, {"submit", "echo"}, {"doctor"}, {"backup", path("copy.db")}, {"cancel", id}, {"run", "--task", id}};
+    std::vector<test::ProcessResult> answers(verbs.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < verbs.size(); ++i) threads.emplace_back([&, i] { answers[i] = pawl(verbs[i]); });
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& done : answers) {
+        expect_refused(done, 5, "(pid " + std::to_string(worker->pid()) + ") holds it and does not answer");
+        EXPECT_NE(done.err.find("nothing happened"), std::string::npos) << done.err;
+    }
+    worker->signal(SIGCONT);
+    EXPECT_EQ(tasks(), 1u);
+    EXPECT_EQ(json({"get", id}).at("state").as_string(), "waiting");
+}
+
 TEST_F(CliHolder, ParallelSubmitsWithOneKeyGiveOneTask) {
     const auto submit_all = [this](std::vector<std::string>& answers) {
         std::vector<std::thread> threads;

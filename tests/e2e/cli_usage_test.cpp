@@ -146,7 +146,8 @@ TEST_F(CliUsage, AnAgentIsSubmittedWithItsFile) {
 }
 
 TEST_F(CliUsage, SuggestionsFitWhatWentWrong) {
-    expect_refused(pawl({"list"}), 3, "`pawl submit` and `pawl worker` make it");
+    expect_refused(pawl({"list"}), 3,
+                   "`pawl --db " + file() + " submit` and `pawl --db " + file() + " worker` make it");
     const auto no_input = pawl({"submit", "echo", "@" + path("none.json")});
     EXPECT_EQ(no_input.err.find("try:"), std::string::npos) << no_input.err;
     const auto no_bulk = pawl({"submit", "--bulk", path("none.jsonl")});
@@ -158,13 +159,13 @@ TEST_F(CliUsage, SuggestionsFitWhatWentWrong) {
     submit({"echo"});
     EXPECT_EQ(pawl({"backup", path("copy.db")}).exit, 0);
     const auto twice = pawl({"backup", path("copy.db")});
-    EXPECT_EQ(twice.err.find("pawl why"), std::string::npos) << twice.err;
+    EXPECT_EQ(twice.err.find(" why t_"), std::string::npos) << twice.err;
     const std::string id = submit({"sleep", R"({"wrong":1})"});
     EXPECT_EQ(pawl({"worker", "--until-idle"}).exit, 0);
     const auto misfit = pawl({"result", id});
     EXPECT_EQ(misfit.exit, 1) << misfit.err;
-    EXPECT_EQ(misfit.err.find("pawl retry"), std::string::npos) << misfit.err;
-    EXPECT_EQ(pawl({"why", id}).out.find("pawl retry"), std::string::npos);
+    EXPECT_EQ(misfit.err.find(" retry t_"), std::string::npos) << misfit.err;
+    EXPECT_EQ(pawl({"why", id}).out.find(" retry t_"), std::string::npos);
 }
 
 TEST_F(CliUsage, TheShapeOfTheOutputIsChosen) {
@@ -211,10 +212,10 @@ TEST_F(CliUsage, VerbsMoveATaskAndSayWhereItIs) {
     EXPECT_NE(pawl({"pause", id, "--reason", "audit"}).out.find("paused (operator)"), std::string::npos);
     const auto why = pawl({"why", id});
     EXPECT_NE(why.out.find("audit"), std::string::npos) << why.out;
-    EXPECT_NE(why.out.find("pawl resume " + id), std::string::npos) << why.out;
+    EXPECT_NE(why.out.find("pawl --db " + file() + " resume " + id), std::string::npos) << why.out;
     const auto result = pawl({"result", id, "--wait"});
     EXPECT_EQ(result.exit, 8) << "a paused task is reported at once";
-    EXPECT_NE(result.err.find("pawl resume"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find(" resume " + id), std::string::npos) << result.err;
 
     EXPECT_EQ(pawl({"resume", id}).exit, 0);
     EXPECT_EQ(pawl({"result", id}).exit, 6) << "not final, and not asked to wait";

@@ -5,6 +5,7 @@
 #include "cli/engine_verbs.hpp"
 #include "cli/entry_text.hpp"
 #include "cli/terminal_text.hpp"
+#include "cli/way_on.hpp"
 #include "cli/working.hpp"
 #include "core/duration.hpp"
 #include "server/json_text.hpp"
@@ -31,6 +32,11 @@ struct End {
     bool needs_person = false;
     std::string body;  // of the result
 };
+
+End end_of(server::Response response) {
+    const Answer answer(response);
+    return {answer.text("state"), answer.text("reason"), answer.flag("needs_person"), std::move(response.body)};
+}
 
 // Follows the journal of one task and prints it; ends with the task, or when `gone` says that its holder left.
 class Progress {
@@ -71,9 +77,9 @@ private:
         auto response = ask_(Console::get("/v1/tasks/" + id + "/result"));
         if (gone_()) return std::optional<End>{};
         if (!response) return response.error();
-        const Answer answer(*response);
-        End end{answer.text("state"), answer.text("reason"), answer.flag("needs_person"), response->body};
-        if (answer.flag("final") || end.needs_person) return std::optional<End>{std::move(end)};
+        const bool is_final = Answer(*response).flag("final");
+        End end = end_of(std::move(*response));
+        if (is_final || end.needs_person) return std::optional<End>{std::move(end)};
         return std::optional<End>{};
     }
 
@@ -145,7 +151,7 @@ int report(Console& console, const End& end, const std::string& id) {
     const std::string why =
         Answer(response).has("error") ? ": " + Answer(response).object("error").text("message") : "";
     console.note(terminal_text("pawl: task " + id + " is " + end.state + " (" + end.reason + ")" + why));
-    console.note("  try: `pawl why " + id + "`");
+    console.note("  " + console.pasteable(terminal_text(way_on(Answer(response), false))));
     return code;
 }
 
@@ -179,7 +185,8 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
             auto found = task_to_follow(options, ask);
             if (found) id = *found;
             else exit = console.fail(found.error());
-            if (found && !console.json()) console.note("task " + id + "; if this ends early: pawl run --task " + id);
+            if (found && !console.json())
+                console.note("task " + id + "; if this ends early: " + console.command("run --task " + id));
         }
         if (!id.empty()) {
             Progress progress(console, ask, [&] { return left->load() || working.leaving(); });
@@ -199,7 +206,12 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     if (working.lost()) return console.fail(*working.lost());
     held.close_store();
     if (signal > 0) {
-        if (!id.empty()) console.note("pawl: handed back; go on with: pawl run --task " + id);
+        if (id.empty()) return 128 + signal;
+        // What ended in the grace time has its answer; nobody was there any more to follow it to its end.
+        auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
+        const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
+        if (ended) return report(console, end_of(std::move(*response)), id);
+        console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
         return 128 + signal;
     }
     return code.get();
