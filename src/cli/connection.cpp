@@ -50,6 +50,8 @@ Result<server::Response> call_socket(const std::string& socket, const server::Re
         hangs = alive.error().code == Errc::timed_out;
         // Cut before anything was asked: as when nobody had listened.
         return Error{hangs ? Errc::timed_out : Errc::unreachable, alive.error().message};
+    } else if (alive->status == 503) {
+        return Error{Errc::unreachable, "it has as many connections as it takes"};
     }
     net::LocalRequest wire;
     wire.method = request.method;

@@ -17,6 +17,17 @@
 namespace pawl::cli {
 namespace {
 
+// The API names a parameter as `?state: ...`; here it is an option.
+std::string with_options(std::string message) {
+    for (std::size_t at = message.find('?'); at != std::string::npos; at = message.find('?', at + 1)) {
+        const bool leads = at == 0 || message.compare(at - std::min<std::size_t>(at, 2), 2, "; ") == 0;
+        const std::size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", at + 1);
+        const bool is_name = end != std::string::npos && end > at + 1 && message[end] == ':';
+        if (leads && is_name) message.replace(at, 1, "--");
+    }
+    return message;
+}
+
 std::string shell_word(const std::string& text) {
     const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -106,7 +117,7 @@ int Console::fail(const Error& error) const {
 
 int Console::fail(const Error& error, std::string_view short_suggestion) const {
     const int exit_code = exit_of(error.code);
-    const std::string suggestion = pasteable(short_suggestion), message = pasteable(error.message);
+    const std::string suggestion = pasteable(short_suggestion), message = pasteable(with_options(error.message));
     if (json()) {
         server::JsonText text;
         text.open().name("error").open();

@@ -36,6 +36,8 @@ int operate(Console& console, const std::string& verb, const std::string& task, 
     if (Console::fits_header(id)) request.headers.emplace_back("Pawl-Request-Id", id);
 
     const auto response = console.ask(Access::change, request);
+    if (!response && response.error().code == Errc::idempotency_key_reused)
+        return console.fail(response.error(), "give another --request-id, or none");
     if (!response) return console.fail(response.error());
     if (console.json()) {
         console.out_json(response->body);

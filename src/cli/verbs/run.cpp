@@ -222,6 +222,8 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
     if (options.task.has_value() == options.agent.has_value() ||
         options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});
+    if (options.prompt && options.prompt->empty())
+        return console.fail({Errc::bad_input, "the prompt is empty; say what the agent is to do"}, {});
     if (options.task && (options.key || options.deadline))
         return console.fail(
             {Errc::bad_input, "--key and --deadline belong to a submit; the task of --task has its own"});

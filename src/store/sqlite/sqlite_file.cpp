@@ -77,6 +77,8 @@ Result<std::string> sqlite_real_path(const std::string& path) {
     const std::filesystem::path whole = std::filesystem::canonical(path, failed);
     if (!failed && std::filesystem::is_directory(whole, failed))
         return Error{Errc::bad_input, path + ": it is a folder; name a file in it"};
+    if (!failed && !std::filesystem::is_regular_file(whole, failed) && !failed)
+        return Error{Errc::bad_input, path + ": it is no regular file; name a file on a disk"};
     if (!failed) return whole.string();
     if (failed == std::errc::permission_denied)
         return Error{Errc::store_readonly, path + ": " + failed.message() + "; nothing was read or changed"};
