@@ -1,5 +1,6 @@
 #include "agent/agent_file.hpp"
 
+#include "agent/known_keys.hpp"
 #include "core/closest.hpp"
 #include "core/duration.hpp"
 #include "core/shown.hpp"
@@ -8,7 +9,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 namespace pawl::agent {
@@ -114,8 +114,7 @@ private:
     std::string as_text(const toml::node& node, const char* key) const {
         const auto value = node.value_exact<std::string>();
         if (!value) refuse(node, where_ + key + ": expected a string");
-        static const std::regex secret("(^|[^A-Za-z0-9])(sk|pk|rk)-[A-Za-z0-9_-]{16,}");
-        if (std::regex_search(*value, secret))
+        if (holds_key(*value, {}))
             refuse(node, where_ + key +
                              ": looks like an API key; an agent file is recorded with each task, so keys come "
                              "from the environment only (api_key_env)");

@@ -14,6 +14,21 @@
 
 namespace pawl::agent {
 
+void tag_invoke(to_json_t, JsonOut& out, const ToolResult& result) {
+    out.begin_object();
+    out.key("content");
+    out.string(result.content);
+    out.key("error");
+    out.boolean(result.error);
+    out.end_object();
+}
+
+ToolResult tag_invoke(from_json_t<ToolResult>, const JsonIn& in) {
+    if (in.text().starts_with('"')) return {std::string(in.string()), false};
+    const auto error = in.find("error");
+    return {std::string(in.need("content").string()), error && error->boolean()};
+}
+
 namespace {
 
 // Readable once the attempt is to stop.

@@ -15,7 +15,9 @@ struct ToolResult {
     std::string content;
     bool error = false;
 };
-BOOST_DESCRIBE_STRUCT(ToolResult, (), (content, error))
+void tag_invoke(to_json_t, JsonOut& out, const ToolResult& result);
+/// Also of a text, which is the content: what a person gives who says that it happened.
+ToolResult tag_invoke(from_json_t<ToolResult>, const JsonIn& in);
 
 /// Runs the tool's command with these arguments (a JSON object) and waits for its end. For the blocking pool.
 ///

@@ -63,8 +63,11 @@ Workflow<std::string> command_workflow(Context& ctx, std::string input) {
     options.recover = std::make_shared<const std::function<void(const std::string&)>>(end_recorded_process);
     options.result_if_told = to_json(CommandOutput{0, "", ""});
     const CommandOutput output = co_await ctx.step("command", run, command).with(options);
-    if (output.exit_code != 0)
-        throw final_error("the command exited with " + std::to_string(output.exit_code) + ": " + output.stderr_text);
+    if (output.exit_code != 0) {
+        const std::string& said = output.stderr_text.empty() ? output.stdout_text : output.stderr_text;
+        throw final_error("the command exited with " + std::to_string(output.exit_code) +
+                          (said.empty() ? ", and said nothing" : ": " + said));
+    }
     co_return to_json(output);
 }
 

@@ -1,5 +1,6 @@
 #include "agent/definition.hpp"
 
+#include "agent/known_keys.hpp"
 #include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
 #include "core/shown.hpp"
@@ -106,6 +107,7 @@ Result<void> check_definition(const AgentDefinition& d) {
 }
 
 Result<void> complete_definition(AgentDefinition& d) {
+    if (auto ok = check_no_key(d); !ok) return ok;
     for (const ToolDefinition& tool : d.tools) {
         if (auto ok = check_schema(tool); !ok) return ok;
         if (auto ok = check_placeholders(tool); !ok) return ok;

@@ -75,8 +75,8 @@ Result<void> check_endpoint(std::string_view endpoint);
 /// Names, limits and references, wherever the definition came from. The error names the field.
 Result<void> check_definition(const AgentDefinition& definition);
 
-/// What is checked and filled in once, before a definition is recorded: schemas that can be used, a price where money
-/// is limited. After check_definition.
+/// What is checked and filled in once, before a definition is recorded: no key in it, schemas that can be used, a price
+/// where money is limited. After check_definition.
 Result<void> complete_definition(AgentDefinition& definition);
 
 std::string encode(const AgentDefinition& definition);

@@ -35,7 +35,7 @@ Workflow<std::string> echo(Context& ctx, std::string input) {
 Workflow<std::string> sleep_then_return(Context& ctx, std::string json) {
     const auto input = from_json<SleepInput>(json);
     if (!(input.seconds >= 0 && input.seconds <= 315'360'000))
-        throw final_error("/seconds: expected 0 to 315360000 (ten years), got " + std::to_string(input.seconds));
+        throw JsonError("/seconds: expected 0 to 315360000 (ten years)");
     co_await ctx.sleep(Duration(std::llround(input.seconds * 1'000)));
     co_return json;
 }

@@ -41,7 +41,8 @@ const std::map<std::string, Shape> shapes{
 
 void declare_globals(CLI::App& app, GlobalOptions& options) {
     const char* file = std::getenv("PAWL_DB");
-    options.file = file && *file ? file : "./pawl.db";
+    options.usual_file = file && *file ? file : "./pawl.db";
+    options.file = options.usual_file;
     app.add_option("--db", options.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
     app.add_flag_callback(
         "--json", [&options] { options.shape = Shape::json; }, "JSON on stdout, errors as JSON on stderr");

@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto patience = 5s;
+// A holder answers what needs no store within this, whatever load it has: else it hangs.
+constexpr core::Micros probe_limit = 10s;
 constexpr auto pause_between_tries = 20ms;
 
 bool may_repeat(const server::Request& request) {
@@ -39,7 +41,18 @@ core::Micros answer_limit(const server::Request& request) {
     return limit;
 }
 
-Result<server::Response> call_socket(const std::string& socket, const server::Request& request) {
+// What a holder did before anything was asked of it.
+enum class Peer { answers, hangs, is_full };
+
+Result<server::Response> call_socket(const std::string& socket, const server::Request& request, Peer& peer) {
+    net::LocalRequest sign_of_life;
+    sign_of_life.target = "/v1/version";
+    sign_of_life.timeout = probe_limit;
+    const auto alive = net::UnixClient(socket).request(sign_of_life);
+    if (!alive && alive.error().code == Errc::timed_out) peer = Peer::hangs;
+    else if (alive && alive->status == 503) peer = Peer::is_full;
+    // Cut now is as when nobody had listened.
+    if (!alive || peer != Peer::answers) return Error{Errc::unreachable, alive ? "" : alive.error().message};
     net::LocalRequest wire;
     wire.method = request.method;
     wire.target = server::format_target(request);
@@ -51,8 +64,25 @@ Result<server::Response> call_socket(const std::string& socket, const server::Re
     return server::Response{answer->status, std::move(answer->headers), std::move(answer->body)};
 }
 
-// The holder went away, or hangs, with our request in its hands.
-bool was_cut(Errc code) { return code == Errc::store_unavailable || code == Errc::timed_out; }
+// A holder keeps the lock: there is no other way to the file.
+Error silent(const std::string& file, Peer peer) {
+    std::string who = "the process", end = "end it";
+    if (const auto holder = store::sqlite_holder(file); holder && *holder && (*holder)->pid != 0) {
+        who = (*holder)->program + " (pid " + std::to_string((*holder)->pid) + ")";
+        end = "`kill -9 " + std::to_string((*holder)->pid) + "`";
+    }
+    const std::string which = file + ": " + who + " holds it and ";
+    if (peer == Peer::is_full)
+        return {Errc::unreachable, which +
+                                       "has as many connections as it takes; nothing was asked of it, nothing "
+                                       "happened; end some of its clients"};
+    const bool was_asked = peer == Peer::answers;
+    return {Errc::unreachable, which + "does not answer; " +
+                                   (was_asked ? "what was asked may have happened, or happen yet"
+                                              : "nothing was asked of it, nothing happened") +
+                                   "; look at that process, and if it hangs, " + end +
+                                   ": nothing that was acknowledged is lost"};
+}
 
 Error lost(const Error& error) {
     return {Errc::store_unavailable, "the process that holds the file ended before it answered (" + error.message +
@@ -133,10 +163,14 @@ Result<server::Response> Connection::call(Access access, const server::Request& 
     for (;;) {
         if (direct_) return call_direct(access, request);
         Error problem;
-        auto answer = call_socket(*socket, request);
+        Peer peer = Peer::answers;
+        auto answer = call_socket(*socket, request, peer);
         if (answer) return answer;
         problem = answer.error();
-        if (was_cut(problem.code)) {
+        if (problem.code == Errc::timed_out || peer == Peer::hangs) return silent(file_, peer);
+        if (peer == Peer::is_full) {
+            problem = silent(file_, peer);
+        } else if (problem.code == Errc::store_unavailable) {
             if (!may_repeat(request)) return lost(problem);
         } else if (problem.code != Errc::unreachable) {
             return problem;

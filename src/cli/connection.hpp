@@ -37,7 +37,8 @@ public:
     ///
     /// A request that may be repeated (GET, PUT, or one with a key or request id) is sent again when the holder left
     /// in the middle; for others that is `store_unavailable`: it may have happened.
-    /// Errors: not_found (no such file); store_locked, which names the holder; what opening gives.
+    /// Errors: not_found (no such file); unreachable (the holder listens and does not answer); store_locked, which
+    /// names the holder; what opening gives.
     Result<server::Response> call(Access access, const server::Request& request);
 
     /// Whether the newest answer came from this process: then nobody works the file.

@@ -15,6 +15,31 @@
 #include <filesystem>
 
 namespace pawl::cli {
+namespace {
+
+// The API names a parameter as `?state: ...`; here it is an option.
+std::string with_options(std::string message) {
+    for (std::size_t at = message.find('?'); at != std::string::npos; at = message.find('?', at + 1)) {
+        const bool leads = at == 0 || message.compare(at - std::min<std::size_t>(at, 2), 2, "; ") == 0;
+        const std::size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", at + 1);
+        const bool is_name = end != std::string::npos && end > at + 1 && message[end] == ':';
+        if (leads && is_name) message.replace(at, 1, "--");
+    }
+    return message;
+}
+
+std::string shell_word(const std::string& text) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("/._-+,:@%=").find(c) != std::string_view::npos;
+    });
+    if (plain && !text.empty()) return text;
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+}  // namespace
 
 void Console::out(std::string_view text) const {
     if (output_error_ != 0) return;
@@ -56,25 +81,53 @@ void Console::out_answer(const server::Response& response, const char* list) con
     for (const std::string_view element : elements ? *elements : std::vector<std::string_view>{}) out_json(element);
 }
 
+std::string Console::command(std::string_view words) const {
+    std::string line = "pawl ";
+    if (options_.file != options_.usual_file) line += "--db " + shell_word(terminal_text(options_.file)) + " ";
+    return line.append(words);
+}
+
+std::string Console::pasteable(std::string_view text) const {
+    constexpr std::string_view name = "pawl ";
+    std::string out;
+    while (!text.empty()) {
+        const bool starts = text.starts_with(name) && (out.empty() || out.back() == '`');
+        const std::string_view words = text.substr(std::min(text.size(), name.size()));
+        const std::string_view line = words.substr(0, words.find('`'));
+        if (starts && !line.ends_with("--help") && !line.starts_with("--db")) {
+            out += command({});
+            text.remove_prefix(name.size());
+        } else {
+            out += text.front();
+            text.remove_prefix(1);
+        }
+    }
+    return out;
+}
+
 int Console::fail(const Error& error) const {
     std::error_code ignored;
     const bool no_file = error.code == Errc::not_found && !std::filesystem::exists(options_.file, ignored);
-    return fail(error,
-                no_file ? "--db names the file; `pawl submit` and `pawl worker` make it" : suggestion_for(error.code));
+    if (no_file) return fail(error, "--db names the file; `pawl submit` and `pawl worker` make it");
+    std::string suggestion(suggestion_for(error.code));
+    if (const auto at = suggestion.find(" TASK`"); at != std::string::npos && !task_.empty())
+        suggestion.replace(at + 1, 4, terminal_text(task_));
+    return fail(error, suggestion);
 }
 
-int Console::fail(const Error& error, std::string_view suggestion) const {
+int Console::fail(const Error& error, std::string_view short_suggestion) const {
     const int exit_code = exit_of(error.code);
+    const std::string suggestion = pasteable(short_suggestion), message = pasteable(with_options(error.message));
     if (json()) {
         server::JsonText text;
         text.open().name("error").open();
-        text.field("code", to_string(error.code)).field("message", error.message);
+        text.field("code", to_string(error.code)).field("message", message);
         text.text_or_null("suggestion", suggestion).field("exit_code", exit_code).close().close();
         note(terminal_json(text.str()));
         return exit_code;
     }
-    note("pawl: " + terminal_text(error.message, Lines::keep));
-    if (!suggestion.empty()) note("  try: " + std::string(suggestion));
+    note("pawl: " + terminal_text(message, Lines::keep));
+    if (!suggestion.empty()) note("  try: " + suggestion);
     return exit_code;
 }
 

@@ -17,7 +17,8 @@ enum class Shape { table, json, jsonl, yaml };
 
 /// Global options, before or after the verb.
 struct GlobalOptions {
-    std::string file;  ///< --db, PAWL_DB, ./pawl.db
+    std::string file;        ///< --db, PAWL_DB, ./pawl.db
+    std::string usual_file;  ///< what it is without --db
     Shape shape = Shape::table;
 };
 
@@ -48,6 +49,13 @@ public:
     int fail(const Error& error) const;
     int fail(const Error& error, std::string_view suggestion) const;
 
+    /// The task that the verb is about: what is suggested then names it in place of TASK.
+    void about(std::string task) { task_ = std::move(task); }
+    /// A command line that can be pasted: with --db where that was given. `words`: "why t_...".
+    std::string command(std::string_view words) const;
+    /// The text with every `pawl VERB ...` in it made a command line that can be pasted.
+    std::string pasteable(std::string_view text) const;
+
     /// One request to whoever holds the file, or in process. Every status from 400 on is an error.
     Result<server::Response> ask(Access access, const server::Request& request);
 
@@ -60,6 +68,7 @@ public:
 private:
     GlobalOptions options_;
     Connection connection_;
+    std::string task_;
     mutable int output_error_ = 0;  ///< errno of the first write to stdout that failed
 };
 

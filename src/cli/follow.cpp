@@ -1,5 +1,7 @@
 #include "cli/follow.hpp"
 
+#include "cli/terminal_text.hpp"
+
 #include <algorithm>
 
 namespace pawl::cli {
@@ -26,7 +28,9 @@ Result<server::Response> Follow::ask(server::Request request) {
 bool Follow::go_on() {
     if (left() <= core::Micros{0}) return false;
     if (!console_.connection().direct()) return true;
-    if (!told_) console_.note("pawl: nobody works " + console_.file() + "; waiting (start one with `pawl worker`)");
+    if (!told_)
+        console_.note("pawl: nobody works " + terminal_text(console_.file()) + "; waiting (start one with `" +
+                      console_.command("worker") + "`)");
     told_ = true;
     console_.connection().wait_for_change(left());
     return true;

@@ -26,6 +26,7 @@ std::string operator_name() {
 
 int operate(Console& console, const std::string& verb, const std::string& task, server::JsonText body,
             const std::optional<std::string>& request_id) {
+    console.about(task);
     body.field("who", operator_name());
     const std::string id = request_id ? *request_id : new_request_id();
     if (!Console::fits_header(id)) body.field("request_id", id);
@@ -35,6 +36,8 @@ int operate(Console& console, const std::string& verb, const std::string& task, 
     if (Console::fits_header(id)) request.headers.emplace_back("Pawl-Request-Id", id);
 
     const auto response = console.ask(Access::change, request);
+    if (!response && response.error().code == Errc::idempotency_key_reused)
+        return console.fail(response.error(), "give another --request-id, or none");
     if (!response) return console.fail(response.error());
     if (console.json()) {
         console.out_json(response->body);

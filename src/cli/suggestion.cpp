@@ -20,7 +20,7 @@ std::string_view suggestion_for(Errc code) {
         case Errc::store_locked:
             return "wait for that process or stop it, or give another --db";
         case Errc::store_newer:
-            return "use the newer pawl";
+            return "use the newer pawl; `pawl doctor` says whether the file is damaged instead";
         case Errc::store_corrupt:
             return "`pawl doctor` says what is wrong; restore a backup, or name another --db";
         case Errc::store_readonly:
@@ -30,7 +30,7 @@ std::string_view suggestion_for(Errc code) {
         case Errc::store_unavailable:
             return "it may have happened: look with `pawl list`, or repeat it with the same key";
         case Errc::unreachable:
-            return "look whether a worker runs: `pawl doctor`";
+            return "when that process is gone, repeat the command";
         case Errc::timed_out:
             return "the task goes on; `pawl why TASK` says where it is";
         default:

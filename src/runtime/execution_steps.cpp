@@ -410,7 +410,7 @@ void Execution::take_word(OpBase& op, std::string result) {
     } catch (const JsonError& e) {
         core::Failure failure{ErrorClass::unknown, op.state.code, {}};
         failure.message = std::string("the result that was given does not fit the code: ") + e.what() +
-                          "; resolve it again, with --result JSON";
+                          "; resolve it again, with --result and the JSON that the step returns (of a tool: a text)";
         draft(EntryKind::step_unknown, op, number, {}, core::encode_failure(failure));
         op.state.phase = Op::checking;
         pause_reason_ = Reason::outcome_unknown;

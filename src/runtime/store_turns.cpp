@@ -63,17 +63,24 @@ StoreTurnsBase::Next StoreTurnsBase::answer_disk_full() {
     return {What::take, 500ms};
 }
 
-// The outcome of the last batch is unknown: nothing of it is acknowledged, the store is read anew.
+// The outcome of the last batch is unknown: nothing of it is acknowledged, the store is read anew. That heals what we
+// remembered wrongly; a store that contradicts itself again is damaged, and would do so for ever.
 StoreTurnsBase::Next StoreTurnsBase::lose() {
-    spdlog::error("store: {}; it is opened anew", error_.message);
+    const bool was_sound = parts_.batcher.clock().boot() - opened_at_ >= sound_after;
+    const bool is_corrupt = error_.code == Errc::store_corrupt;
+    const bool is_damaged = is_corrupt && was_corrupt_ && !was_sound;
+    was_corrupt_ = is_corrupt || (was_corrupt_ && !was_sound);
+    const Error cause = error_;
+    spdlog::error("store: {}; it is {}", error_.message, is_damaged ? "given up" : "opened anew");
     error_ = {Errc::store_unavailable, "the store failed during the write (" + error_.message +
                                            "); whether it happened is unknown: repeat with the same key"};
     parts_.loop.post([&engine = parts_.engine, unanswered = std::exchange(items_, {}), error = error_]() mutable {
         engine.on_store_lost(std::move(unanswered), error);
     });
     store_.reset();
+    if (is_damaged) return give_up(cause);
     // At once, unless it fails again and again.
-    if (parts_.batcher.clock().boot() - opened_at_ >= sound_after) wait_ = core::Micros{0};
+    if (was_sound) wait_ = core::Micros{0};
     return {What::reopen, next_wait()};
 }
 
@@ -94,12 +101,14 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
     const bool heals = code == Errc::store_unavailable || code == Errc::disk_full || code == Errc::store_locked;
     error_ = {Errc::store_unavailable,
               "the store is not open (" + opened.error().message + "); nothing was stored: try again when it is"};
-    if (!heals) {
-        parts_.loop.post([fatal = parts_.fatal, error = opened.error()] { fatal(error); });
-        return {What::dead};
-    }
+    if (!heals) return give_up(opened.error());
     refuse(parts_.batcher.take());
     return {What::reopen, next_wait()};
+}
+
+StoreTurnsBase::Next StoreTurnsBase::give_up(const Error& error) {
+    parts_.loop.post([fatal = parts_.fatal, error] { fatal(error); });
+    return {What::dead};
 }
 
 void StoreTurnsBase::refuse(std::vector<Item> items) { refuse(std::move(items), error_); }

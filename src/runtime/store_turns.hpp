@@ -19,7 +19,7 @@ struct StoreParts {
     Engine& engine;
     /// Called again after the store was lost.
     std::function<Result<std::unique_ptr<core::Store>>()> open;
-    /// Called on the loop when the store cannot be opened for a reason that waiting does not heal.
+    /// Called on the loop when the store cannot be opened for a reason that waiting does not heal, or is damaged.
     std::function<void(Error)> fatal;
 };
 
@@ -64,8 +64,10 @@ protected:
 private:
     Next answer_disk_full();
     Next lose();
+    Next give_up(const Error& error);
     core::Micros next_wait();
 
+    bool was_corrupt_ = false;  // when it was lost before
     core::Micros wait_{};       // before the next opening
     core::Micros opened_at_{};  // boot times
     core::Micros upkeep_at_{};

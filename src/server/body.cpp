@@ -218,7 +218,10 @@ std::string describe(const std::vector<FieldError>& errors) {
     std::string out;
     for (const FieldError& error : errors) {
         if (!out.empty()) out += "; ";
-        out += error.field + ": " + error.detail;
+        // Most checks name their field themselves.
+        const std::string name = error.field.substr(error.field.starts_with('?') ? 1 : 0) + " ";
+        const bool names_it = error.detail.starts_with(name);
+        out += error.field + ": " + (names_it ? error.detail.substr(name.size()) : error.detail);
     }
     return out;
 }

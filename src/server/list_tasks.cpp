@@ -1,5 +1,6 @@
 // GET /v1/tasks: newest first, a page at a time.
 #include "core/shown.hpp"
+#include "core/validate.hpp"
 #include "server/parameters.hpp"
 #include "server/resources.hpp"
 #include "server/task_json.hpp"
@@ -28,6 +29,12 @@ void read_states(Parameters& parameters, core::ListFilter& filter) {
                                   "; states are pending, running, waiting, paused, completed, failed, cancelled");
         }
     }
+}
+
+// What no task can have finds none; whoever asks for it mistyped.
+void check(Parameters& parameters, std::string_view name, const std::optional<std::string>& text) {
+    if (!text) return;
+    if (const auto valid = core::check_name({name, *text}); !valid) parameters.refuse(name, valid.error().message);
 }
 
 // Opaque to clients; ours is the number of the last row, with two digits that a mistyped one does not have.
@@ -76,6 +83,8 @@ void list_tasks(Call call) {
     read_states(parameters, filter);
     filter.type = parameters.text("type");
     filter.queue = parameters.text("queue");
+    check(parameters, "type", filter.type);
+    check(parameters, "queue", filter.queue);
     filter.key = parameters.text("key");
     filter.tag = parameters.text("tag");
     filter.tasks_max = static_cast<int>(parameters.integer("limit", 1, page_max, page_default));

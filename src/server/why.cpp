@@ -295,7 +295,9 @@ Why outcome_unknown(const WhyFacts& facts, Why answer) {
     answer.reason = "outcome_unknown";
     const std::string step = answer.step.empty() ? "STEP" : for_shell(answer.step);
     answer.text = "step " + quoted(answer.step) + " may or may not have happened" + because(answer.error) +
-                  "; look at the world outside, then say which, and with what result (null when the step has none)";
+                  "; look at the world outside, then say which, and with what result (of an agent's tool a text; a "
+                  "tool, a command and a step without a "
+                  "result need none)";
     answer.next = {command(facts, "resolve", step + " --happened --result JSON"),
                    command(facts, "resolve", step + " --not-happened"), command(facts, "resolve", step + " --fail")};
     return answer;

@@ -73,6 +73,38 @@ TEST_F(CliAgent, CredentialsInTheEndpointAreRefusedAndStoredNowhere) {
     EXPECT_FALSE(std::filesystem::exists(file()));
 }
 
+TEST_F(CliAgent, AKeyThatStandsInTheFileIsRefusedAndNotShown) {
+    const std::string tail = "0123456789ABCDEFGHIJ0123456789abcdefghij";
+    for (const std::string prefix :
+         {"gsk_", "xai-", "hf_", "ghp_", "gho_", "github_pat_", "glpat-", "AIza", "xoxb-", "sk_live_", "sk-proj-"}) {
+        const auto done = run("instructions = \"use " + prefix + tail + "\"\n" + head + tool);
+        expect_refused(done, 2, "agent.toml:1: ");
+        EXPECT_EQ(done.err.find(tail), std::string::npos) << done.err;
+    }
+    expect_refused(run(head + tool + "env = { A = \"AKIA0123456789ABCDEF\" }\n"), 2, "API key");
+    const std::string parameters =
+        "parameters = { type = \"object\", properties = { a = { type = \"string\", description = \"hf_" + tail +
+        "\" } } }\n";
+    expect_refused(run(head + tool + parameters), 2, "API key");
+    EXPECT_FALSE(std::filesystem::exists(file()));
+    EXPECT_EQ(run(head + tool + "env = { A = \"hf_transfer_is_enabled_here\", B = \"gsk_\" }\n").exit, 0);
+}
+
+TEST_F(CliAgent, TheValueOfItsOwnKeyVariableIsRefusedWhateverItLooksLike) {
+    const std::string secret = "correct horse battery";
+    for (const std::string& where : {"instructions = \"say " + secret + "\"\n", std::string()}) {
+        const std::string command =
+            where.empty() ? "command = [\"echo\", \"" + secret + "\"]\n" : "command = [\"echo\"]\n";
+        write("agent.toml",
+              where + head + "api_key_env = \"OF_MY_OWN\"\n[[tool]]\nname = \"t\"\ndescription = \"d\"\n" + command);
+        const auto done = test::run(words({"run", "--agent", path("agent.toml"), "x"}), "",
+                                    {{"OPENAI_BASE_URL=" + model.base_url(), "OF_MY_OWN=" + secret}, ""});
+        expect_refused(done, 2, "API key");
+        EXPECT_EQ(done.err.find(secret), std::string::npos) << done.err;
+    }
+    EXPECT_FALSE(std::filesystem::exists(file()));
+}
+
 TEST_F(CliAgent, ARefusedKeyFailsTheTaskAndIsShownNowhere) {
     model.fault(0, ModelFault::unauthorized, 9);
     const auto done = run(head + tool);
@@ -87,6 +119,11 @@ TEST_F(CliAgent, ASpentBudgetIsAPauseThatNamesTheLimit) {
     const auto done = run(head + tool + "[limits]\nturns = 1\n");
     EXPECT_EQ(done.exit, 8) << done.err;
     EXPECT_NE(done.err.find("limit of 1 turns is used up"), std::string::npos) << done.err;
+    const std::string id(json({"list"}).at("tasks").at(0).at("id").as_string());
+    for (const auto& text : {done.err, pawl({"result", id}).err}) {
+        EXPECT_NE(text.find("`pawl --db " + file() + " cancel " + id + "`"), std::string::npos) << text;
+        EXPECT_EQ(text.find("resume"), std::string::npos) << "it is refused: " << text;
+    }
 }
 
 TEST_F(CliAgent, AnEndpointThatIsNoUrlFailsTheTaskAtOnce) {

@@ -200,10 +200,33 @@ TEST_F(CliBadInput, AFolderThatWeMayNotLookIntoIsNotMissing) {
     expect_refused(done, 9, "Permission denied");
 }
 
+TEST_F(CliBadInput, AFileWhereNothingMayBeWrittenIsReadWhenItWasClosedInGoodOrder) {
+    if (::getuid() != 0) GTEST_SKIP() << "needs the right to become another user";
+    const test::TempFolder open_to_all;
+    ::chmod(open_to_all.path().c_str(), 0755);
+    const std::string store = open_to_all.path() + "/x #1.db", program = open_to_all.path() + "/pawl";
+    std::filesystem::copy_file(PAWL_BINARY, program);
+    ASSERT_EQ(test::run({program, "--db", store, "submit", "echo", "1"}).exit, 0);
+    const auto as_nobody = [&](std::vector<std::string> verb) {
+        verb.insert(verb.begin(),
+                    {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "--db", store});
+        return test::run(verb);
+    };
+    const auto listed = as_nobody({"list", "--json"});
+    EXPECT_EQ(listed.exit, 0) << listed.err;
+    EXPECT_EQ(parse(listed.out).at("tasks").as_array().size(), 1u);
+    expect_refused(as_nobody({"submit", "echo"}), 9, "Permission denied");
+    expect_refused(as_nobody({"backup", open_to_all.path() + "/copy.db"}), 9, "Permission denied); nothing was copied");
+
+    std::ofstream(store + "-wal") << "what a crash left";
+    expect_refused(as_nobody({"list"}), 9, "its newest part is still in " + store + "-wal; nothing was read");
+    EXPECT_EQ(as_nobody({"list"}).err.find("unknown"), std::string::npos);
+}
+
 TEST_F(CliBadInput, AFileThatIsNoDatabaseIsLeftAlone) {
     const std::string text(20'000, 'x');
     write("pawl.db", text);
-    expect_refused(pawl({"list"}), 9, "`pawl doctor` says what is wrong");
+    expect_refused(pawl({"list"}), 9, "`pawl --db " + file() + " doctor` says what is wrong");
     EXPECT_NE(pawl({"doctor"}).out.find("the file: file is not a database"), std::string::npos);
     const auto report = json({"doctor"}, 9);
     EXPECT_FALSE(report.at("ok").as_bool());
@@ -237,6 +260,24 @@ TEST_F(CliBadInput, ADamagedFileIsReported) {
     EXPECT_EQ(pawl({"submit", "echo"}).exit, 9);
 }
 
+TEST_F(CliBadInput, AWorkerEndsOnAFileWhosePagesAreDamaged) {
+    std::string lines;
+    for (int i = 0; i < 20'000; ++i) lines += R"({"type":"echo","input":)" + std::to_string(i) + "}\n";
+    write("bulk.jsonl", lines);
+    ASSERT_EQ(pawl({"submit", "--bulk", path("bulk.jsonl")}).exit, 0);
+    {
+        // In its middle: it opens, and the damage is met by the work.
+        const auto middle = std::filesystem::file_size(file()) / 8'192 * 4'096;
+        std::fstream raw(file(), std::ios::in | std::ios::out | std::ios::binary);
+        raw.seekp(static_cast<std::streamoff>(middle));
+        const std::string garbage(12'288, '\x55');
+        raw.write(garbage.data(), static_cast<std::streamsize>(garbage.size()));
+    }
+    const auto done = pawl({"worker", "--until-idle"});
+    EXPECT_EQ(done.exit, 9) << done.err;
+    EXPECT_NE(done.err.find("pawl --db " + file() + " doctor"), std::string::npos) << done.err;
+}
+
 TEST_F(CliBadInput, AFileOfANewerVersionIsRefused) {
     submit({"echo"});
     sqlite3* db = nullptr;
@@ -257,7 +298,7 @@ TEST_F(CliBadInput, ADatabaseOfAnotherProgramIsLeftAlone) {
     for (const char* verb : {"submit", "list"}) {
         const auto done = pawl({verb, verb == std::string("submit") ? "echo" : "--json"});
         expect_refused(done, 9, "database of another program");
-        EXPECT_EQ(done.err.find("pawl why"), std::string::npos) << done.err;
+        EXPECT_EQ(done.err.find(" why "), std::string::npos) << done.err;
     }
     EXPECT_NE(pawl({"doctor"}).out.find("database of another program"), std::string::npos);
     ASSERT_EQ(sqlite3_open(file().c_str(), &db), SQLITE_OK);
@@ -309,6 +350,10 @@ TEST_F(CliDisk, AReadOnlyDiskRefusesWrites) {
     ASSERT_EQ(on_disk({"submit", "echo"}).exit, 0);
     ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=8m"), 0);
     expect_refused(on_disk({"submit", "echo"}), 9, "writable");
+    EXPECT_EQ(on_disk({"list", "-o", "jsonl"}).exit, 0) << "it was closed in good order: it can be read";
+    EXPECT_EQ(on_disk({"doctor"}).exit, 0);
+    EXPECT_EQ(on_disk({"backup", path("copy.db")}).exit, 0);
+    expect_refused(on_disk({"backup", disk_ + "/copy.db"}), 9, "Read-only file system); nothing was copied");
     ASSERT_EQ(::mount("tmpfs", disk_.c_str(), "tmpfs", MS_REMOUNT, "size=8m"), 0);
     EXPECT_EQ(on_disk({"submit", "echo"}).exit, 0);
 }

@@ -8,11 +8,25 @@
 #include <csignal>
 #include <thread>
 
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 namespace pawl::e2e {
 namespace {
 
 class CliHolder : public CliTest {
 protected:
+    int connect_to_holder() const {
+        const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        const std::string socket = file() + ".sock";
+        socket.copy(address.sun_path, sizeof address.sun_path - 1);
+        EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        return fd;
+    }
     /// A worker on the file, up and listening.
     std::unique_ptr<test::Background> start_worker() const {
         auto worker = std::make_unique<test::Background>(words({"worker"}));
@@ -93,6 +107,42 @@ TEST_F(CliHolder, AHolderWithoutASocketIsNamedAfterFiveSeconds) {
     store->reset();
     EXPECT_EQ(pawl({"submit", "echo"}).exit, 0);
     EXPECT_EQ(tasks(), 2u);
+}
+
+TEST_F(CliHolder, AHolderThatHangsIsNamedToEveryVerbAndNothingHappened) {
+    const std::string id = submit({"sleep", R"({"seconds": 600})"});
+    const auto worker = start_worker();
+    worker->signal(SIGSTOP);
+    std::vector<std::vector<std::string>> verbs{
+        {"list"}, {"submit", "echo"}, {"doctor"}, {"backup", path("copy.db")}, {"cancel", id}, {"run", "--task", id}};
+    std::vector<test::ProcessResult> answers(verbs.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < verbs.size(); ++i) threads.emplace_back([&, i] { answers[i] = pawl(verbs[i]); });
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& done : answers) {
+        expect_refused(done, 5, "(pid " + std::to_string(worker->pid()) + ") holds it and does not answer");
+        EXPECT_NE(done.err.find("nothing happened"), std::string::npos) << done.err;
+    }
+    worker->signal(SIGCONT);
+    EXPECT_EQ(tasks(), 1u);
+    EXPECT_NE(json({"get", id}).at("state").as_string(), "cancelled");
+}
+
+TEST_F(CliHolder, AHolderThatTakesNoMoreConnectionsIsNamedAndNothingHappened) {
+    const std::string id = submit({"sleep", R"({"seconds": 600})"});
+    const auto worker = start_worker();
+    rlimit files{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+    if (files.rlim_max < 2'000) GTEST_SKIP() << "needs many open files";
+    const rlimit many{files.rlim_max, files.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &many), 0);
+    std::vector<int> idle;
+    for (int i = 0; i < 1'100; ++i) idle.push_back(connect_to_holder());
+    for (const auto& verb : std::vector<std::vector<std::string>>{{"submit", "echo"}, {"list"}})
+        expect_refused(pawl(verb), 5, "has as many connections as it takes; nothing was asked");
+    for (const int fd : idle) ::close(fd);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+    EXPECT_EQ(tasks(), 1u);
 }
 
 TEST_F(CliHolder, ParallelSubmitsWithOneKeyGiveOneTask) {

@@ -140,13 +140,17 @@ TEST_F(CliUsage, AnAgentIsSubmittedWithItsFile) {
     expect_refused(pawl({"submit", "agent", R"({"text":"Fix it."})"}), 2, "--agent FILE");
     expect_refused(pawl({"submit", "echo", "1", "--agent", path("agent.toml")}), 2, "--agent goes with the type agent");
     EXPECT_EQ(pawl({"submit", "agent", R"({"text":"Fix it."})", "--agent", path("none.toml")}).exit, 3);
+    for (const char* input : {R"({"txt":"x"})", R"({"text":""})", "7"})
+        expect_refused(pawl({"submit", "agent", input, "--agent", path("agent.toml")}), 2, "an agent takes");
+    expect_refused(pawl({"run", "--agent", path("agent.toml"), ""}), 2, "the prompt is empty");
     const std::string id = submit({"agent", R"({"text":"Fix it."})", "--agent", path("agent.toml")});
     EXPECT_FALSE(json({"get", id}).at("deadline").is_null()) << "the file's own limit counts";
     EXPECT_EQ(tasks(), 1u);
 }
 
 TEST_F(CliUsage, SuggestionsFitWhatWentWrong) {
-    expect_refused(pawl({"list"}), 3, "`pawl submit` and `pawl worker` make it");
+    expect_refused(pawl({"list"}), 3,
+                   "`pawl --db " + file() + " submit` and `pawl --db " + file() + " worker` make it");
     const auto no_input = pawl({"submit", "echo", "@" + path("none.json")});
     EXPECT_EQ(no_input.err.find("try:"), std::string::npos) << no_input.err;
     const auto no_bulk = pawl({"submit", "--bulk", path("none.jsonl")});
@@ -158,13 +162,53 @@ TEST_F(CliUsage, SuggestionsFitWhatWentWrong) {
     submit({"echo"});
     EXPECT_EQ(pawl({"backup", path("copy.db")}).exit, 0);
     const auto twice = pawl({"backup", path("copy.db")});
-    EXPECT_EQ(twice.err.find("pawl why"), std::string::npos) << twice.err;
+    EXPECT_EQ(twice.err.find(" why t_"), std::string::npos) << twice.err;
     const std::string id = submit({"sleep", R"({"wrong":1})"});
     EXPECT_EQ(pawl({"worker", "--until-idle"}).exit, 0);
     const auto misfit = pawl({"result", id});
     EXPECT_EQ(misfit.exit, 1) << misfit.err;
-    EXPECT_EQ(misfit.err.find("pawl retry"), std::string::npos) << misfit.err;
-    EXPECT_EQ(pawl({"why", id}).out.find("pawl retry"), std::string::npos);
+    EXPECT_EQ(misfit.err.find(" retry t_"), std::string::npos) << misfit.err;
+    EXPECT_EQ(pawl({"why", id}).out.find(" retry t_"), std::string::npos);
+}
+
+TEST_F(CliUsage, RefusalsSpeakOfOptionsAndSuggestWhatHelps) {
+    const std::string id = submit({"echo"});
+    expect_refused(pawl({"list", "--state", "foo", "--limit", "0"}), 2, "--state: there is no state \"foo\"");
+    expect_refused(pawl({"list", "--state", "foo", "--limit", "0"}), 2, "; --limit: expected an integer from 1");
+    expect_refused(pawl({"events", "--after", "x"}), 2, "--after: not a cursor");
+    expect_refused(pawl({"list", "--type", "a b"}), 2, "--type: \"a b\" is malformed");
+    expect_refused(pawl({"submit", "echo", "1", "--key", ""}), 2, "key: is empty");
+    expect_refused(pawl({"resolve", id, "--fail"}), 2, "`pawl --db " + file() + " why " + id + "`");
+    EXPECT_EQ(pawl({"pause", id, "--request-id", "r"}).exit, 0);
+    expect_refused(pawl({"resume", id, "--request-id", "r"}), 2, "give another --request-id");
+    expect_refused(pawl({"demo", "--kill-at", "0"}), 2, "--kill-at");
+    expect_refused(test::run({PAWL_BINARY, "--db", "/dev/null", "submit", "echo"}), 2, "no regular file");
+    expect_refused(pawl({"resolve", id}), 2, "`pawl --db " + file() + " why " + id + "` names the step");
+}
+
+TEST_F(CliUsage, HintsNameTheFileWhereItIsNotTheUsualOne) {
+    const test::Surroundings here{{"PAWL_DB=" + file()}, {}};
+    const std::string strange = path("it's one.db");
+    expect_refused(test::run({PAWL_BINARY, "--db", strange, "list"}), 3,
+                   "`pawl --db '" + path("it'\\''s one.db") + "' submit`");
+    expect_refused(test::run({PAWL_BINARY, "list"}, {}, here), 3, "`pawl submit`");
+}
+
+TEST_F(CliUsage, AWaitThroughAPauseEndsAsAWait) {
+    const std::string id = submit({"echo"});
+    EXPECT_EQ(pawl({"pause", id}).exit, 0);
+    EXPECT_EQ(pawl({"result", id, "--wait", "--timeout", "10ms"}).exit, 8);
+    EXPECT_EQ(pawl({"result", id, "--wait", "--wait-through", "--timeout", "10ms"}).exit, 6);
+}
+
+TEST_F(CliUsage, ACommandThatFailsTellsWhatItSaid) {
+    const std::string spoke = submit({"command", R"({"argv":["sh","-c","echo out of paper; exit 7"]})"});
+    const std::string silent = submit({"command", R"({"argv":["false"]})"});
+    const std::string past = submit({"sleep", R"({"seconds": -1})"});
+    EXPECT_EQ(pawl({"worker", "--until-idle"}).exit, 0);
+    expect_refused(pawl({"result", spoke}), 1, "the command exited with 7: out of paper");
+    expect_refused(pawl({"result", silent}), 1, "the command exited with 1, and said nothing");
+    expect_refused(pawl({"result", past}), 1, "submit it again with an input that fits");
 }
 
 TEST_F(CliUsage, TheShapeOfTheOutputIsChosen) {
@@ -211,10 +255,10 @@ TEST_F(CliUsage, VerbsMoveATaskAndSayWhereItIs) {
     EXPECT_NE(pawl({"pause", id, "--reason", "audit"}).out.find("paused (operator)"), std::string::npos);
     const auto why = pawl({"why", id});
     EXPECT_NE(why.out.find("audit"), std::string::npos) << why.out;
-    EXPECT_NE(why.out.find("pawl resume " + id), std::string::npos) << why.out;
+    EXPECT_NE(why.out.find("pawl --db " + file() + " resume " + id), std::string::npos) << why.out;
     const auto result = pawl({"result", id, "--wait"});
     EXPECT_EQ(result.exit, 8) << "a paused task is reported at once";
-    EXPECT_NE(result.err.find("pawl resume"), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find(" resume " + id), std::string::npos) << result.err;
 
     EXPECT_EQ(pawl({"resume", id}).exit, 0);
     EXPECT_EQ(pawl({"result", id}).exit, 6) << "not final, and not asked to wait";

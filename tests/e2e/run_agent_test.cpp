@@ -3,6 +3,7 @@
 #include "e2e/cli.hpp"
 
 #include <csignal>
+#include <future>
 
 #include <sys/stat.h>
 
@@ -70,7 +71,7 @@ protected:
     }
     /// The id that a run in the background says.
     static std::string id_of(test::Background& run) {
-        const std::string line = run.wait_for_line("pawl run --task t_");
+        const std::string line = run.wait_for_line("run --task t_");
         return line.substr(line.rfind("t_"));
     }
     std::string state(const std::string& id) const { return std::string(json({"get", id}).at("state").as_string()); }
@@ -108,7 +109,8 @@ TEST_F(RunAgent, StoppedInTheMiddleOfAToolLetsItEndAndHandsTheTaskBack) {
     const auto stopped = first.wait();
     EXPECT_EQ(stopped.exit, 128 + SIGTERM) << stopped.out;
     EXPECT_NE(stopped.out.find("stopping: what runs has 10 s to end"), std::string::npos) << stopped.out;
-    EXPECT_NE(stopped.out.find("go on with: pawl run --task " + id), std::string::npos) << stopped.out;
+    EXPECT_NE(stopped.out.find("go on with: pawl --db " + file() + " run --task " + id), std::string::npos)
+        << stopped.out;
     EXPECT_EQ(state(id), "pending");
     remove_gate();
 
@@ -116,6 +118,48 @@ TEST_F(RunAgent, StoppedInTheMiddleOfAToolLetsItEndAndHandsTheTaskBack) {
     EXPECT_EQ(again.exit, 0) << again.err;
     EXPECT_EQ(again.out, std::string(answer) + "\n");
     EXPECT_EQ(starts().size(), 1u) << "what it did was recorded before it left";
+}
+
+TEST_F(RunAgent, StoppedWhileItsLastModelCallEndsPrintsTheAnswerAndExitsAsItsTaskEnded) {
+    std::promise<void> asked, go_on;
+    agent::StandInModel slow([&](int, const std::vector<agent::Message>&) {
+        asked.set_value();
+        go_on.get_future().wait();
+        return ScriptedTurn::says(answer);
+    });
+    ASSERT_TRUE(slow.start());
+    test::Background run(run_words(), {{"OPENAI_BASE_URL=" + slow.base_url(), "OPENAI_API_KEY=none"}, {}});
+    const std::string id = id_of(run);
+    asked.get_future().wait();
+    run.signal(SIGINT);
+    ASSERT_NE(run.wait_for_line("stopping: what runs has 10 s to end"), "");
+    go_on.set_value();
+    const auto done = run.wait();
+    EXPECT_EQ(done.exit, 0) << done.out;
+    EXPECT_NE(done.out.find(answer), std::string::npos) << done.out;
+    EXPECT_EQ(done.out.find("handed back"), std::string::npos) << done.out;
+    EXPECT_EQ(state(id), "completed");
+}
+
+TEST_F(RunAgent, AToolThatHappenedIsResolvedWithATextAndTheModelReadsIt) {
+    std::string toml = file_text();
+    toml.replace(toml.rfind("idempotent"), 10, "once\"\non_unknown = \"pause");
+    write("agent.toml", toml);
+    close_gate();
+    test::Background first(run_words(), surroundings());
+    const std::string id = id_of(first);
+    wait_for_tool();
+    first.signal(SIGKILL);
+    first.wait();
+    remove_gate();
+    const auto paused = resume(id);
+    EXPECT_EQ(paused.exit, 8) << paused.err;
+    EXPECT_NE(paused.err.find("`pawl --db " + file() + " resolve " + id), std::string::npos) << paused.err;
+
+    EXPECT_EQ(pawl({"resolve", id, "--happened", "--result", "\"cleaned by hand\""}).exit, 0);
+    const auto again = resume(id);
+    EXPECT_EQ(again.exit, 0) << again.err;
+    EXPECT_NE(model_.requests().back().body.find("cleaned by hand"), std::string::npos);
 }
 
 TEST_F(RunAgent, InterruptedWhileItsTaskSleepsExitsWithTheSignalsCode) {

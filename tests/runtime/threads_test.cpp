@@ -517,6 +517,32 @@ TEST_F(ThreadsTest, ClientsThatOutliveTheirWorkerAreTold) {
     EXPECT_NE(backend->why(id).find("closed"), std::string::npos);
 }
 
+// A page that no claim can be read over: it opens, and each batch fails.
+class DamagedStore final : public StoreOver {
+public:
+    using StoreOver::StoreOver;
+    Result<core::Applied> apply(std::span<const core::Command>) override {
+        return Error{Errc::store_corrupt, "database disk image is malformed"};
+    }
+};
+
+TEST_F(ThreadsTest, AStoreThatIsDamagedAgainAfterItWasOpenedAnewIsLostForGood) {
+    std::atomic<int> openings = 0;
+    open_store = [&]() -> Result<std::unique_ptr<core::Store>> {
+        openings++;
+        return std::unique_ptr<core::Store>(std::make_unique<DamagedStore>(store::open_sqlite(file(), clock).value()));
+    };
+    serve("squares", squares);
+    start();
+    std::promise<Errc> told;
+    holder->loop().post([&] { holder->on_fatal([&](const Error& error) { told.set_value(error.code); }); });
+
+    EXPECT_EQ(told.get_future().get(), Errc::store_corrupt);
+
+    EXPECT_EQ(openings, 2);
+    EXPECT_EQ(backend->submit("squares", "3", SubmitOptions()).error().code, Errc::store_unavailable);
+}
+
 TEST_F(ThreadsTest, WhoWaitsForATaskWaitsOnWhenItsStoreWasOpenedAnew) {
     int openings = 0;
     open_store = [&]() -> Result<std::unique_ptr<core::Store>> {

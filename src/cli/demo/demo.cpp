@@ -80,6 +80,13 @@ public:
     Demo(Console& console, const Options& options) : console_(console), options_(options), binary_(own_binary()) {}
 
     int run() {
+        const std::string at = options_.kill_at.value_or("8");
+        int point = 0;
+        const auto [end, error] = std::from_chars(at.data(), at.data() + at.size(), point);
+        const bool is_number = error == std::errc{} && end == at.data() + at.size();
+        if (at != "every" && (!is_number || point < 1 || point > 1'000))
+            return console_.fail(
+                {Errc::bad_input, "--kill-at: expected `every` or a journal entry, 1 to 1000, got " + at});
         if (const char* url = std::getenv("OPENAI_BASE_URL"); url && *url) {
             say("model: the endpoint in OPENAI_BASE_URL\n");
         } else {
@@ -89,14 +96,7 @@ public:
             say("model: a scripted stand-in of ours at " + stand_in_.base_url() +
                 " (set OPENAI_BASE_URL and OPENAI_API_KEY for a real one)\n");
         }
-        const std::string at = options_.kill_at.value_or("8");
-        if (at == "every") return every_point();
-        int point = 0;
-        const auto [end, error] = std::from_chars(at.data(), at.data() + at.size(), point);
-        if (error != std::errc{} || end != at.data() + at.size() || point < 1 || point > 1'000)
-            return console_.fail(
-                {Errc::bad_input, "--kill-at: expected `every` or a journal entry, 1 to 1000, got " + at});
-        return single_point(point);
+        return at == "every" ? every_point() : single_point(point);
     }
 
 private:

@@ -35,6 +35,7 @@ bool is_over(const Answer& answer) {
 
 int events(Console& console, const Options& options) {
     const bool of_task = options.task.has_value();
+    console.about(options.task.value_or(""));
     const char* list = of_task ? "entries" : "events";
     std::optional<core::Micros> limit;
     if (!options.follow) limit = core::Micros{0};

@@ -17,7 +17,7 @@ struct Options {
 int resolve(Console& console, const Options& options) {
     if (options.happened + options.not_happened + options.fail != 1) {
         return console.fail({Errc::bad_input, "say what became of the step: one of --happened, --not-happened, --fail"},
-                            "`pawl why TASK` names the step");
+                            "`pawl why " + options.task + "` names the step");
     }
     server::JsonText body;
     body.open();

@@ -2,6 +2,7 @@
 #include "cli/follow.hpp"
 #include "cli/terminal_text.hpp"
 #include "cli/verbs.hpp"
+#include "cli/way_on.hpp"
 #include "core/duration.hpp"
 
 #include <memory>
@@ -23,22 +24,11 @@ void explain(const Console& console, const Answer& answer, bool nobody_works) {
     if (answer.has("error")) line += ": " + answer.object("error").text("message");
     console.note(terminal_text(line));
 
-    const auto known = task_state_from_string(state);
-    if (answer.flag("needs_person")) {
-        console.note("  try: `pawl " + std::string(reason == "outcome_unknown" ? "resolve " : "resume ") + id +
-                     "`; `pawl why " + id + "` says what it waits for");
-    } else if (known && is_final(*known) && answer.object("error").text("code") == "bad_input") {
-        console.note("  try: submit it again with an input that fits; a retry would fail in the same way");
-    } else if (known && is_final(*known)) {
-        console.note("  try: `pawl why " + id + "`, then `pawl retry " + id + "`");
-    } else if (nobody_works) {
-        console.note("  no worker works this file; try: `pawl worker`, and `pawl why " + id + "` for more");
-    } else {
-        console.note("  the task goes on; try: `pawl result --wait " + id + "`");
-    }
+    console.note("  " + console.pasteable(terminal_text(way_on(answer, nobody_works))));
 }
 
-int show(Console& console, const server::Response& response) {
+// `waits_through`: what a person has to do ends no wait.
+int show(Console& console, const server::Response& response, bool waits_through) {
     const Answer answer(response);
     const auto state = task_state_from_string(answer.text("state"));
     if (console.json()) {
@@ -48,10 +38,11 @@ int show(Console& console, const server::Response& response) {
     }
     if (!state) return exit_code::store;
     if (*state != TaskState::completed && !console.json()) explain(console, answer, console.connection().direct());
-    return exit_of(*state, answer.flag("needs_person"));
+    return exit_of(*state, answer.flag("needs_person") && !waits_through);
 }
 
 int result(Console& console, const Options& options) {
+    console.about(options.task);
     std::optional<core::Micros> limit;
     if (options.timeout) {
         const auto length = core::parse_duration(*options.timeout);
@@ -67,7 +58,7 @@ int result(Console& console, const Options& options) {
         if (!response) return console.fail(response.error());
         const Answer answer(*response);
         const bool done = answer.flag("final") || (answer.flag("needs_person") && !options.through);
-        if (done || !follow.go_on()) return show(console, *response);
+        if (done || !follow.go_on()) return show(console, *response, options.wait && options.through);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "cli/engine_verbs.hpp"
 #include "cli/entry_text.hpp"
 #include "cli/terminal_text.hpp"
+#include "cli/way_on.hpp"
 #include "cli/working.hpp"
 #include "core/duration.hpp"
 #include "server/json_text.hpp"
@@ -31,6 +32,11 @@ struct End {
     bool needs_person = false;
     std::string body;  // of the result
 };
+
+End end_of(server::Response response) {
+    const Answer answer(response);
+    return {answer.text("state"), answer.text("reason"), answer.flag("needs_person"), std::move(response.body)};
+}
 
 // Follows the journal of one task and prints it; ends with the task, or when `gone` says that its holder left.
 class Progress {
@@ -71,9 +77,9 @@ private:
         auto response = ask_(Console::get("/v1/tasks/" + id + "/result"));
         if (gone_()) return std::optional<End>{};
         if (!response) return response.error();
-        const Answer answer(*response);
-        End end{answer.text("state"), answer.text("reason"), answer.flag("needs_person"), response->body};
-        if (answer.flag("final") || end.needs_person) return std::optional<End>{std::move(end)};
+        const bool is_final = Answer(*response).flag("final");
+        End end = end_of(std::move(*response));
+        if (is_final || end.needs_person) return std::optional<End>{std::move(end)};
         return std::optional<End>{};
     }
 
@@ -145,7 +151,7 @@ int report(Console& console, const End& end, const std::string& id) {
     const std::string why =
         Answer(response).has("error") ? ": " + Answer(response).object("error").text("message") : "";
     console.note(terminal_text("pawl: task " + id + " is " + end.state + " (" + end.reason + ")" + why));
-    console.note("  try: `pawl why " + id + "`");
+    console.note("  " + console.pasteable(terminal_text(way_on(Answer(response), false))));
     return code;
 }
 
@@ -179,7 +185,8 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
             auto found = task_to_follow(options, ask);
             if (found) id = *found;
             else exit = console.fail(found.error());
-            if (found && !console.json()) console.note("task " + id + "; if this ends early: pawl run --task " + id);
+            if (found && !console.json())
+                console.note("task " + id + "; if this ends early: " + console.command("run --task " + id));
         }
         if (!id.empty()) {
             Progress progress(console, ask, [&] { return left->load() || working.leaving(); });
@@ -199,8 +206,15 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     if (working.lost())
         return leave_functions_behind(held, held.holder().engine().options().hard_stop, console.fail(*working.lost()));
     held.close_store();
-    if (signal > 0 && !id.empty()) console.note("pawl: handed back; go on with: pawl run --task " + id);
-    return leave_functions_behind(held, left_after_drain, signal > 0 ? 128 + signal : code.get());
+    int exit = signal > 0 ? 128 + signal : code.get();
+    if (signal > 0 && !id.empty()) {
+        // What ended in the grace time has its answer; nobody was there any more to follow it to its end.
+        auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
+        const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
+        if (ended) exit = report(console, end_of(std::move(*response)), id);
+        else console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
+    }
+    return leave_functions_behind(held, left_after_drain, exit);
 }
 
 int run(Console& console, runtime::Registry& registry, const Options& options) {
@@ -208,6 +222,8 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
     if (options.task.has_value() == options.agent.has_value() ||
         options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});
+    if (options.prompt && options.prompt->empty())
+        return console.fail({Errc::bad_input, "the prompt is empty; say what the agent is to do"}, {});
     if (options.task && (options.key || options.deadline))
         return console.fail(
             {Errc::bad_input, "--key and --deadline belong to a submit; the task of --task has its own"});

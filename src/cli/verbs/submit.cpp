@@ -9,6 +9,8 @@
 #include "core/canonical_json.hpp"
 #include "server/json_text.hpp"
 
+#include <pawl/json.hpp>
+
 #include <memory>
 
 namespace pawl::cli {
@@ -27,6 +29,16 @@ bool begins_like_json(std::string_view text) {
            std::string_view("{[\"-0123456789").find(text[first]) != std::string_view::npos;
 }
 
+// An agent's task has one kind of input; whatever else would fail when it is worked.
+Result<void> check_prompt(const std::string& input) {
+    const std::string shape = "; an agent takes {\"text\": \"...\"}";
+    try {
+        const JsonDoc doc(input);
+        if (!doc.root().need("text").string().empty()) return {};
+        return Error{Errc::bad_input, "input: its text is empty" + shape};
+    } catch (const JsonError& e) { return Error{Errc::bad_input, std::string("input: ") + e.what() + shape}; }
+}
+
 // The rules of the fields are the router's; here only the input, which must be JSON to stand in the body.
 Result<std::string> body_of(const Options& options) {
     const auto input = read_input(options.input.value_or("null"), input_file_bytes_max);
@@ -36,6 +48,8 @@ Result<std::string> body_of(const Options& options) {
         return Error{valid.error().code,
                      "input: " + valid.error().message + (bare_text ? " (a text goes in quotes: '\"hello\"')" : "")};
     }
+    if (options.agent)
+        if (auto fits = check_prompt(*input); !fits) return fits.error();
     server::JsonText body;
     body.open().field("type", *options.type).raw_field("input", *input);
     std::optional<std::string> deadline = options.deadline;

@@ -9,6 +9,7 @@ namespace pawl::cli {
 namespace {
 
 int why(Console& console, const std::string& task) {
+    console.about(task);
     const auto response = console.ask(Access::read, Console::get("/v1/tasks/" + task + "/why"));
     if (!response) return console.fail(response.error());
     if (console.json()) {
@@ -22,7 +23,7 @@ int why(Console& console, const std::string& task) {
     if (answer.has("until")) out += "until:  " + terminal_text(answer.text("until")) + "\n";
     std::string lead = "try:    ";
     for (const std::string& next : answer.texts("next")) {
-        out += lead + terminal_text(next) + "\n";
+        out += lead + console.pasteable(terminal_text(next)) + "\n";
         lead = "        ";
     }
     console.out(out);

@@ -61,11 +61,11 @@ const char* advice_of(Errc code) {
 
 Connection::~Connection() { close(); }
 
-bool Connection::open(const std::string& path, int flags) {
+bool Connection::open(const std::string& path, int flags, const std::string& uri) {
     PAWL_ASSERT(!db_);
     path_ = path;
-    const int status =
-        sqlite3_open_v2(path.c_str(), &db_, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    const int status = sqlite3_open_v2((uri.empty() ? path : uri).c_str(), &db_,
+                                       flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
     return note(status, "open");
 }
 

@@ -28,8 +28,8 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    /// `flags` as of sqlite3_open_v2.
-    bool open(const std::string& path, int flags);
+    /// `flags` as of sqlite3_open_v2. `uri` is opened in place of `path`, which then is the name for messages.
+    bool open(const std::string& path, int flags, const std::string& uri = {});
     /// False when the file could not be closed in good order.
     bool close();
     bool is_open() const { return db_ != nullptr; }

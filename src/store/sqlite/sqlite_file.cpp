@@ -41,6 +41,17 @@ bool write_holder(int fd, const std::string& program) {
     return ::ftruncate(fd, 0) == 0 && ::pwrite(fd, line.data(), line.size(), 0) == static_cast<ssize_t>(line.size());
 }
 
+std::string immutable_uri(const std::string& path) {
+    std::string uri = "file:";
+    for (const char c : path) {
+        const bool reserved = c == '%' || c == '?' || c == '#';
+        constexpr std::string_view hex = "0123456789ABCDEF";
+        const auto byte = static_cast<unsigned char>(c);
+        uri += reserved ? std::string{'%', hex[byte >> 4U], hex[byte & 15U]} : std::string(1, c);
+    }
+    return uri + "?immutable=1";
+}
+
 Error locked(const std::string& real_path, const std::optional<SqliteHolder>& holder) {
     std::string who = "another process";
     if (holder && holder->pid != 0) who = holder->program + " (pid " + std::to_string(holder->pid) + ")";
@@ -66,6 +77,8 @@ Result<std::string> sqlite_real_path(const std::string& path) {
     const std::filesystem::path whole = std::filesystem::canonical(path, failed);
     if (!failed && std::filesystem::is_directory(whole, failed))
         return Error{Errc::bad_input, path + ": it is a folder; name a file in it"};
+    if (!failed && !std::filesystem::is_regular_file(whole, failed) && !failed)
+        return Error{Errc::bad_input, path + ": it is no regular file; name a file on a disk"};
     if (!failed) return whole.string();
     if (failed == std::errc::permission_denied)
         return Error{Errc::store_readonly, path + ": " + failed.message() + "; nothing was read or changed"};
@@ -151,6 +164,40 @@ Result<void> check_file_system(const std::string& real_path) {
 }
 
 // ---- database ----------------------------------------------------------------------------------------------------
+
+// A write-ahead log needs its folder: to be read, too, when no process has it open. A file whose log is empty was
+// closed in good order, and nobody writes to it where nobody may.
+Result<void> open_readonly(Connection& connection, const std::string& path) {
+    connection.open(path, SQLITE_OPEN_READONLY);
+    if (connection.is_open()) sqlite3_busy_timeout(connection.handle(), 5'000);
+    (void)connection.query_int("select count(*) from sqlite_master");
+    if (!connection.failure()) return {};
+    const Errc code = connection.failure()->code;
+    const bool may_be_folder = code == Errc::store_readonly || code == Errc::store_unavailable;
+    if (!may_be_folder || ::access(folder_of(path).c_str(), W_OK) == 0) return *connection.failure();
+    const std::string reason = reason_of(errno);
+    if (::access(path.c_str(), R_OK) != 0)
+        return Error{Errc::store_readonly, path + ": " + reason_of(errno) + "; nothing was read"};
+
+    std::error_code failed;
+    const auto log_bytes = std::filesystem::file_size(path + "-wal", failed);
+    if (!failed && log_bytes > 0) {
+        return Error{Errc::store_readonly, path + ": its folder cannot be written (" + reason +
+                                               "), and its newest part is still in " + path +
+                                               "-wal; nothing was read; copy both to a folder that can be written"};
+    }
+    if (const auto holder = sqlite_holder(path); holder && *holder) {
+        return Error{Errc::store_readonly, path + ": " + (*holder)->program + " (pid " +
+                                               std::to_string((*holder)->pid) +
+                                               ") holds it, and its folder cannot be written (" + reason +
+                                               "); nothing was read; run this as that process's user"};
+    }
+    connection.close();
+    connection.clear_failure();
+    connection.open(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, immutable_uri(path));
+    if (connection.failure()) return *connection.failure();
+    return {};
+}
 
 Result<FileKind> file_kind(Connection& connection) {
     const std::optional<std::int64_t> tables = connection.query_int("select count(*) from sqlite_master");

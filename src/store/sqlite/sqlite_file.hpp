@@ -39,6 +39,10 @@ Result<void> check_only_name(const std::string& real_path);
 /// refused when the file's folder lies on a network file system: locks and flushes cannot be trusted there.
 Result<void> check_file_system(const std::string& real_path);
 
+/// Opens the file for reading, also where nothing can be written when it was closed in good order. store_readonly says
+/// what is in the way else.
+Result<void> open_readonly(Connection& connection, const std::string& path);
+
 /// What the file is, from its header and its meta table.
 enum class FileKind { empty, ours };
 /// Reads no more than it must. store_corrupt for a database of another program, and for anything else.

@@ -24,7 +24,8 @@ Result<std::vector<std::string>> inspect_sqlite_file(const std::string& path) {
     if (!real_path) return real_path.error();
     Connection connection;
     std::vector<std::string> findings;
-    connection.open(*real_path, SQLITE_OPEN_READONLY);
+    if (auto opened = open_readonly(connection, *real_path); !opened && opened.error().code != Errc::store_corrupt)
+        return opened.error();
     if (!connection.failure()) {
         Statement integrity(connection, "pragma integrity_check(100)");
         for (auto use = integrity.use(); use.next();)

@@ -14,9 +14,7 @@ namespace {
 class SqliteReader final : public Reader {
 public:
     Result<void> open(const std::string& path) {
-        connection_.open(path, SQLITE_OPEN_READONLY);
-        if (connection_.is_open()) sqlite3_busy_timeout(connection_.handle(), 5'000);
-        if (connection_.failure()) return *connection_.failure();
+        if (auto opened = open_readonly(connection_, path); !opened) return opened;
         const Result<FileKind> kind = file_kind(connection_);
         if (!kind) return kind.error();
         if (*kind == FileKind::empty) return Error{Errc::not_found, path + ": the file is empty; it has no tasks yet"};

@@ -120,13 +120,17 @@ Result<void> SqliteQueries::backup(const std::string& file) {
     FreshStart fresh(connection_);
     const std::string part = file + ".part";
     std::error_code ignored;
-    if (const auto folder = std::filesystem::path(file).parent_path();
-        !folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
+    const auto folder = std::filesystem::path(file).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
         return Error{Errc::bad_input,
                      "backup to " + file + ": its folder does not exist; nothing was copied; make it first"};
     }
     if (std::filesystem::exists(file, ignored)) {
         return Error{Errc::refused, "backup to " + file + ": the file exists; nothing was copied; name a new one"};
+    }
+    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+        return Error{Errc::store_readonly, "backup to " + file + ": its folder cannot be written (" +
+                                               std::strerror(errno) + "); nothing was copied; name another folder"};
     }
     std::filesystem::remove(part, ignored);  // of a backup that was cut short
     connection_.exec("begin");
