@@ -159,4 +159,8 @@ void end_recorded_process(const std::string& identity) {
         spdlog::error("process group {} of a former worker is still alive: {}", decoded->group, killed.error().message);
 }
 
+void end_recorded_processes(const std::vector<std::string>& identities) {
+    for (const std::string& identity : identities) end_recorded_process(identity);
+}
+
 }  // namespace pawl::agent
