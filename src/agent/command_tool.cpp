@@ -205,4 +205,8 @@ void end_recorded_process(const std::string& identity) {
     throw unknown_outcome(killed.error().message);
 }
 
+void end_recorded_processes(const std::vector<std::string>& identities) {
+    for (const std::string& identity : identities) end_recorded_process(identity);
+}
+
 }  // namespace pawl::agent

@@ -45,5 +45,7 @@ std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::strin
 /// Ends what is left of a process that a former worker recorded. For StepOptions::recover. Throws unknown_outcome when
 /// something of it does not die.
 void end_recorded_process(const std::string& identity);
+/// The same for all that a dead worker left.
+void end_recorded_processes(const std::vector<std::string>& identities);
 
 }  // namespace pawl::agent

@@ -1,5 +1,6 @@
 #include "cli/connection.hpp"
 
+#include "agent/command_tool.hpp"
 #include "core/assert.hpp"
 #include "net/unix_client.hpp"
 #include "runtime/asio_loop.hpp"
@@ -142,6 +143,7 @@ Result<void> Connection::open_direct(Access access) {
     static const runtime::MachineClock clock;
     store::SqliteOptions options;
     options.create = access == Access::create;
+    options.end_orphans = agent::end_recorded_processes;
     auto store = store::open_sqlite(file_, clock, options);
     if (!store) return store.error();
     direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, file_, defaults_);

@@ -46,7 +46,7 @@ public:
 
 private:
     void die(core::EntryKind kind) {
-        if (kind != core::EntryKind::step_started || into_effect_.count() == 0) ::raise(SIGKILL);
+        if (!core::is_intent(kind) || into_effect_.count() == 0) ::raise(SIGKILL);
         if (std::exchange(dying_, true)) return;
         std::thread([after = into_effect_] {
             std::this_thread::sleep_for(after);

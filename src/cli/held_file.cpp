@@ -1,5 +1,6 @@
 #include "cli/held_file.hpp"
 
+#include "agent/command_tool.hpp"
 #include "cli/crash_after.hpp"
 #include "net/http_client.hpp"
 #include "server/listener.hpp"
@@ -31,6 +32,7 @@ Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const c
     store::SqliteOptions options;
     options.program = program;
     options.last = &last;
+    options.end_orphans = agent::end_recorded_processes;
     for (core::Micros waited{0};; waited += 50ms) {
         auto store = store::open_sqlite(file, clock, options);
         // For the demonstration and the crash tests: die at an exact entry of the first task's journal.

@@ -131,7 +131,7 @@ struct HandBack {
 using Transition = std::variant<std::monostate, Park, Complete, Fail, Cancelled, Pause, HandBack>;
 
 /// The one write of a worker: entries of one task, and with them the transition they lead to, if any.
-/// Refusals: lease_lost (fence or epoch moved on: discard everything), stopping (a step_started, timer_set or Park
+/// Refusals: lease_lost (fence or epoch moved on: discard everything), stopping (an intent, timer_set or Park
 /// while the task is being ended), already_final.
 struct Record {
     TaskRef task = 0;

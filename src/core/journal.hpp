@@ -39,7 +39,8 @@ enum class EntryKind : std::uint8_t {
     ending = 13,      ///< cancel, kill or deadline reached a running task; number: Ending; error: who asked for it
     pause_requested = 14,
     // Steps. `path` is the step's identity: scope path, name and occurrence.
-    step_started = 40,  ///< intent, flushed before the effect; number: attempt; result: what runs (process identity)
+    step_started = 40,  ///< intent of a `once` step, flushed before the effect; number: attempt; result: what runs
+                        ///< (process identity)
     step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
     step_lost = 42,            ///< a started attempt was cut by a crash, or its task stopped before anything of it
                                ///< happened; burns no attempt; number: attempt
@@ -50,6 +51,8 @@ enum class EntryKind : std::uint8_t {
                                ///< if it fits the code (else step_unknown follows); no result: it did not happen,
                                ///< attempts go on. number: attempt; error: who said so
     step_cancelled = 47,       ///< observed. A sibling failed first
+    step_begun = 48,           ///< as step_started, of a step that may run again at any time (it has a total limit, or
+                               ///< a process to be ended): its outcome is never unknown
     // Waits.
     timer_set = 50,    ///< due
     timer_fired = 51,  ///< observed
@@ -60,8 +63,10 @@ constexpr bool is_observed(EntryKind k) {
     return k == EntryKind::step_completed || k == EntryKind::step_failed || k == EntryKind::step_cancelled ||
            k == EntryKind::timer_fired;
 }
+/// Whether an entry of this kind announces an attempt: until another entry of its step follows, something may run.
+constexpr bool is_intent(EntryKind k) { return k == EntryKind::step_started || k == EntryKind::step_begun; }
 /// Whether something begins with an entry of this kind: not while its task is being ended.
-constexpr bool starts_something(EntryKind k) { return k == EntryKind::step_started || k == EntryKind::timer_set; }
+constexpr bool starts_something(EntryKind k) { return is_intent(k) || k == EntryKind::timer_set; }
 /// Whether an entry of this kind shows that its task gets on: something of it has come to an end. What a worker merely
 /// notes (an intent, a lost attempt, an unknown outcome) is written again in every life of a task that kills its
 /// process.

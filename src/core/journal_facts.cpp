@@ -6,6 +6,12 @@ void JournalFacts::see(const EntryHead& entry) {
     switch (entry.kind) {
         case EntryKind::step_unknown:
             unknown_[entry.path] = entry.number;
+            intents_.erase(entry.path);
+            return;
+        case EntryKind::step_started:
+        case EntryKind::step_begun:
+            unknown_.erase(entry.path);
+            intents_[entry.path] = entry;
             return;
         case EntryKind::claimed:
             end_no_ = 0;
@@ -30,13 +36,22 @@ void JournalFacts::see(const EntryHead& entry) {
         default:
             break;
     }
-    if (is_operation(entry.kind)) unknown_.erase(entry.path);
+    if (!is_operation(entry.kind)) return;
+    unknown_.erase(entry.path);
+    intents_.erase(entry.path);
 }
 
 std::vector<JournalFacts::Step> JournalFacts::unknown_steps() const {
     std::vector<Step> steps;
     for (const auto& [path, attempt] : unknown_) steps.push_back({path, attempt});
     return steps;
+}
+
+std::vector<JournalFacts::Intent> JournalFacts::open_intents() const {
+    std::vector<Intent> open;
+    for (const auto& [path, entry] : intents_)
+        open.push_back({path, entry.number, entry.no, entry.kind == EntryKind::step_started});
+    return open;
 }
 
 JournalFacts::Voided JournalFacts::voided_by_retry() const {

@@ -30,6 +30,17 @@ public:
     /// Steps whose newest entry is step_unknown, by path.
     std::vector<Step> unknown_steps() const;
 
+    /// An attempt that was announced and of which nothing more is known.
+    struct Intent {
+        std::string path;
+        std::int64_t attempt = 0;
+        int no = 0;         ///< of the entry that announced it
+        bool once = false;  ///< its outcome is unknown; of any other step it does not matter
+    };
+    /// Of steps whose newest entry is an intent, by path.
+    std::vector<Intent> open_intents() const;
+    bool has_open_intent() const { return !intents_.empty(); }
+
     /// What a retry voids: the entries from `no` on, recorded results excepted.
     struct Voided {
         int no = 0;
@@ -43,6 +54,7 @@ public:
 
 private:
     std::map<std::string, std::int64_t> unknown_;  // path -> attempt
+    std::map<std::string, EntryHead> intents_;     // path -> its newest entry, an open intent
     std::map<std::string, int> failures_;          // path -> number of the newest step_failed
     std::vector<std::pair<int, int>> voided_;
     std::string failed_path_;

@@ -72,17 +72,36 @@ void LedgerBase::open() {
     std::vector<TaskRow> held;
     for (const auto& [ref, cached] : cache_) held.push_back(cached->row);
     std::sort(held.begin(), held.end(), [](const TaskRow& a, const TaskRow& b) { return a.ref < b.ref; });
+    std::vector<JournalFacts> facts;
+    for (const TaskRow& row : held) facts.push_back(intents_of(row));
+    end_orphans(held, facts);
+    if (tables_.failure()) return;
     const bool alone = suspect_was_alone(held);
-    for (const TaskRow& row : held) {
-        const bool is_living = row.fence.epoch == opening_.living_epoch;
-        change(*fetch(row.ref), [&](TaskRow& r) {
-            if (is_living) transition::hand_back(stage(), r);
-            else transition::take_over(stage(), r, alone, opening_.marks.clock);
+    for (std::size_t i = 0; i < held.size(); i++) {
+        const bool is_living = held[i].fence.epoch == opening_.living_epoch;
+        change(*fetch(held[i].ref), [&](TaskRow& r) {
+            if (is_living) transition::hand_back(stage(), r, facts[i]);
+            else transition::take_over(stage(), r, alone, opening_.marks.clock, facts[i]);
         });
     }
     write_back();
     find_next();
     notices_.clear();
+}
+
+// Before the take-over is durable: if we die in the middle, the next opening finds the tasks as we did. From here on
+// the row's end needs nobody who could find the processes.
+void LedgerBase::end_orphans(const std::vector<TaskRow>& held, const std::vector<JournalFacts>& facts) {
+    if (!opening_.end_orphans) return;
+    std::vector<std::string> running;
+    for (std::size_t i = 0; i < held.size(); i++) {
+        if (held[i].fence.epoch == opening_.living_epoch) continue;  // this process stops what it ran
+        for (const JournalFacts::Intent& intent : facts[i].open_intents()) {
+            for (Entry& entry : tables_.entries(held[i].ref, {.after_no = intent.no - 1, .entries_max = 1}))
+                if (!entry.result.empty()) running.push_back(std::move(entry.result));
+        }
+    }
+    if (!running.empty()) opening_.end_orphans(running);
 }
 
 void LedgerBase::close() {
@@ -93,7 +112,9 @@ void LedgerBase::close() {
     }
     std::sort(running.begin(), running.end());
     for (const TaskRef ref : running) {
-        change(*fetch(ref), [&](TaskRow& r) { transition::hand_back(stage(), r); });
+        Cached& cached = *fetch(ref);
+        const JournalFacts facts = intents_of(cached.row);
+        change(cached, [&](TaskRow& r) { transition::hand_back(stage(), r, facts); });
     }
     write_back();
     tables_.save_marks(marks());
@@ -328,18 +349,23 @@ int LedgerBase::pass_rows(const std::vector<TaskRef>& refs, Pass&& pass) {
 
 // Ends come before waits: a task whose deadline has passed is not woken to find that out.
 void LedgerBase::pass_time() {
+    const auto ending_facts = [this](const TaskRow& row) {
+        return row.has_open_intent && row.state != TaskState::running ? facts_of(row.ref) : JournalFacts();
+    };
     int left = passed_rows_max;
     if (deadline_.has_come(wall_)) {
         left -= pass_rows(tables_.overdue(wall_, left), [&](Cached& c) {
             if (!transition::has_open_deadline(c.row)) return false;
-            change(c, [&](TaskRow& r) { transition::reach_deadline(stage(), r); });
+            const JournalFacts facts = ending_facts(c.row);
+            change(c, [&](TaskRow& r) { transition::reach_deadline(stage(), r, facts); });
             return true;
         });
     }
     if (left > 0 && expiry_.has_come(now_)) {
         left -= pass_rows(tables_.expired(now_, left), [&](Cached& c) {
             if (!c.row.expires || c.row.state == TaskState::running || is_final(c.row.state)) return false;
-            change(c, [&](TaskRow& r) { transition::expire(stage(), r); });
+            const JournalFacts facts = ending_facts(c.row);
+            change(c, [&](TaskRow& r) { transition::expire(stage(), r, facts); });
             return true;
         });
     }

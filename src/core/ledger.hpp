@@ -7,6 +7,7 @@
 #include "core/tables.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -48,6 +49,9 @@ struct Opening {
     bool unclean = false;           ///< the last holder did not close it
     std::int32_t living_epoch = 0;  ///< that of an opening of this process that failed; its tasks did not kill anybody
     Marks marks;                    ///< the newest numbers in use
+    /// Called by open(), before anything is taken over, with what the intents say runs that a dead owner left open
+    /// (process identities); may block until all of it is ended. May be empty.
+    std::function<void(const std::vector<std::string>&)> end_orphans{};
     std::int32_t claims_max = std::numeric_limits<std::int32_t>::max();  ///< of one epoch; then a new one begins
 };
 
@@ -140,6 +144,10 @@ private:
     Reply run(const Tick& command);
     Reply run(const Purge& command);
     std::optional<Reply> submit_to_existing(const Submit& command, const KeyRow& key);
+    JournalFacts facts_of(TaskRef ref, int after_no = 0);
+    /// Of intents alone. Those from before the claim are known by the row.
+    JournalFacts intents_of(const TaskRow& row);
+    void end_orphans(const std::vector<TaskRow>& held, const std::vector<JournalFacts>& facts);
     Result<Operated> operate_on(Cached& cached, const Operate& command);
     Error reused_key(const Submit& command, const TaskRow& first) const;
     ClaimedTask claim_one(Cached& cached, int version, std::string definition);

@@ -117,11 +117,19 @@ Reply LedgerBase::run(const Submit& command) {
 
 // ---- operate, queues ---------------------------------------------------------------------------------------------
 
+JournalFacts LedgerBase::facts_of(TaskRef ref, int after_no) {
+    JournalFacts facts;
+    tables_.scan(ref, after_no, [&](const EntryHead& entry) { facts.see(entry); });
+    return facts;
+}
+
+JournalFacts LedgerBase::intents_of(const TaskRow& row) {
+    return facts_of(row.ref, row.has_open_intent ? 0 : row.claimed_no);
+}
+
 Result<Operated> LedgerBase::operate_on(Cached& cached, const Operate& command) {
     JournalFacts facts;
-    if (transition::needs_facts(cached.row, command)) {
-        tables_.scan(cached.row.ref, [&](const EntryHead& entry) { facts.see(entry); });
-    }
+    if (transition::needs_facts(cached.row, command)) facts = facts_of(cached.row.ref);
     return change(cached, [&](TaskRow& r) { return transition::operate(stage(), r, command, facts); });
 }
 
@@ -184,11 +192,7 @@ ClaimedTask LedgerBase::claim_one(Cached& cached, int version, std::string defin
     }
     task.definition = std::move(definition);
     task.fresh = task.row.last_no == 2;  // submitted, claimed
-    if (task.row.reopened > 0) {
-        JournalFacts facts;
-        tables_.scan(task.row.ref, [&](const EntryHead& entry) { facts.see(entry); });
-        task.voided = facts.voided();
-    }
+    if (task.row.reopened > 0) task.voided = facts_of(task.row.ref).voided();
     return task;
 }
 
@@ -234,7 +238,10 @@ Reply LedgerBase::run(const Record& command) {
                            ": a newer claim exists, or it has left its worker; discard what you have");
     }
     if (!std::holds_alternative<std::monostate>(command.next)) {
-        return reply(change(*cached, [&](TaskRow& r) { return transition::record(stage(), r, command); }));
+        JournalFacts facts;
+        if (transition::needs_facts(cached->row, command)) facts = facts_of(cached->row.ref);
+        return reply(
+            change(*cached, [&](TaskRow& r) { return transition::record(stage(), r, command, std::move(facts)); }));
     }
     // Entries alone leave the row as it is: they cost one insert each and nothing else.
     const bool was_at_risk = is_at_risk(cached->row);

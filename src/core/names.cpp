@@ -194,6 +194,8 @@ std::string_view to_string(EntryKind kind) {
             return "pause_requested";
         case EntryKind::step_started:
             return "step_started";
+        case EntryKind::step_begun:
+            return "step_begun";
         case EntryKind::step_attempt_failed:
             return "step_attempt_failed";
         case EntryKind::step_lost:

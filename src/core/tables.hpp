@@ -121,7 +121,8 @@ public:
     // ---- journal
     virtual void append(std::int64_t seq, const TaskRow& row, Instant at, const transition::NewEntry& entry) = 0;
     virtual std::vector<Entry> entries(TaskRef task, const Span& span) = 0;
-    virtual void scan(TaskRef task, const std::function<void(const EntryHead&)>& see) = 0;
+    /// All entries with a number above `after_no`, in order.
+    virtual void scan(TaskRef task, int after_no, const std::function<void(const EntryHead&)>& see) = 0;
 
     // ---- orders
     /// The first ready rows of a lane.

@@ -69,9 +69,10 @@ struct TaskRow {
     int reopened = 0;    ///< how often retry reopened it
     Ending ending = Ending::none;
     bool pause_requested = false;
-    bool has_undo = false;        ///< compensations are registered: the end needs a worker
-    bool has_progressed = false;  ///< since its claim, while it runs; not stored, the journal knows
-    bool suspect = false;         ///< poison suspect: runs with no other suspect beside it
+    bool has_undo = false;         ///< compensations are registered: the end needs a worker
+    bool has_progressed = false;   ///< since its claim, while it runs; not stored, the journal knows
+    bool has_open_intent = false;  ///< it left a worker in the middle of a step, and nobody has looked at that since
+    bool suspect = false;          ///< poison suspect: runs with no other suspect beside it
 
     /// What a worker must read to go on with it; above journal_format_max it is left to newer ones.
     int format_min = 1;

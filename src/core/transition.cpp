@@ -73,19 +73,26 @@ void fail_by_code(const Stage& stage, TaskRow& row, const Fail& command) {
     make_final(stage, row, TaskState::failed, command.reason);
 }
 
-void pause(const Stage& stage, TaskRow& row, const Pause& command) {
+void pause(const Stage& stage, TaskRow& row, const Pause& command, const JournalFacts& facts) {
     // The request was taken back by a resume before the worker had settled: the task simply goes on.
     if (command.reason == Reason::by_operator) {
-        if (!row.pause_requested) return hand_back(stage, row);
+        if (!row.pause_requested) return hand_back(stage, row, facts);
         return stop_for_operator(stage, row, Reason::queued, {});
     }
     stop_for_a_person(stage, row, command.reason, command.text);
 }
 
-void apply_next(const Stage& stage, TaskRow& row, const Transition& next) {
+// In any state of the task; others may end it, too.
+bool ends_task(const Transition& next) {
+    return std::holds_alternative<Complete>(next) || std::holds_alternative<Fail>(next) ||
+           std::holds_alternative<Cancelled>(next);
+}
+
+void apply_next(const Stage& stage, TaskRow& row, const Transition& next, const JournalFacts& facts) {
     struct Visitor {
         const Stage& stage;
         TaskRow& row;
+        const JournalFacts& facts;
         void operator()(std::monostate) const {}
         void operator()(const Park& c) const { park(stage, row, c); }
         void operator()(const Complete& c) const { complete(stage, row, c); }
@@ -94,16 +101,20 @@ void apply_next(const Stage& stage, TaskRow& row, const Transition& next) {
             fail_by_code(stage, row, c);
         }
         void operator()(const Cancelled& c) const { finish_ending(stage, row, c.note); }
-        void operator()(const Pause& c) const { pause(stage, row, c); }
+        void operator()(const Pause& c) const { pause(stage, row, c, facts); }
         void operator()(const HandBack& c) const {
             row.format_min = std::max(row.format_min, c.format_min);
-            hand_back(stage, row);
+            hand_back(stage, row, facts);
         }
     };
-    std::visit(Visitor{stage, row}, next);
+    std::visit(Visitor{stage, row, facts}, next);
 }
 
 }  // namespace
+
+bool needs_facts(const TaskRow& row, const Record& command) {
+    return row.has_open_intent && !std::holds_alternative<std::monostate>(command.next);
+}
 
 bool is_allowed(TaskState from, TaskState to) {
     switch (from) {
@@ -190,7 +201,7 @@ void claim(const Stage& stage, TaskRow& row, Fence fence, int version) {
     row.has_progressed = false;
 }
 
-Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command) {
+Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command, JournalFacts facts) {
     if (is_final(row.state)) {
         return error_about(Errc::already_final, row, "record",
                            "it is " + std::string(pawl::to_string(row.state)) + "; its result is fixed");
@@ -216,8 +227,13 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command)
                 .cost_uusd = draft.cost_uusd});
         answer.due.push_back(due);
         row.has_progressed = row.has_progressed || shows_progress(draft.kind);
+        if (row.has_open_intent) facts.see({row.last_no, draft.kind, draft.path, draft.number});
     }
-    apply_next(stage, row, command.next);
+    if (needs_facts(row, command)) {
+        if (ends_task(command.next)) close_intents(stage, row, facts);
+        row.has_open_intent = facts.has_open_intent();
+    }
+    apply_next(stage, row, command.next, facts);
     answer.state = row.state;
     return answer;
 }
@@ -230,20 +246,22 @@ void wake(const Stage& stage, TaskRow& row) {
     append(stage, row, {.kind = EntryKind::woken, .number = waited_for});
 }
 
-void expire(const Stage& stage, TaskRow& row) {
+void expire(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
     PAWL_ASSERT(row.expires && row.state != TaskState::running && !is_final(row.state));
+    close_intents(stage, row, facts);
     fail(stage, row, Reason::expired,
          "no worker started it within its queue_timeout; submit it again, or give it more time by `pawl retry`");
 }
 
-void reach_deadline(const Stage& stage, TaskRow& row) {
+void reach_deadline(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
     PAWL_ASSERT(has_open_deadline(row));
     if (row.state == TaskState::running)
         return request_end(stage, row, Ending::deadline, {{}, {}, "its deadline has passed"});
+    close_intents(stage, row, facts);
     fail(stage, row, Reason::deadline, "its deadline passed before it was done");
 }
 
-void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen) {
+void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen, const JournalFacts& facts) {
     PAWL_ASSERT(row.state == TaskState::running);
     // It ran until its owner was gone, and the journal's end is the last that is known of that one.
     row.active += std::max(Micros{0}, Micros(last_seen - row.updated));
@@ -252,17 +270,18 @@ void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen) 
     row.suspect = row.crash_count >= limits::suspect_crashes;
     append(stage, row, {.kind = EntryKind::taken_over, .number = row.crash_count});
     if (row.ending == Ending::none && row.crash_count >= limits::poison_crashes) {
+        row.has_open_intent = facts.has_open_intent();
         return stop_for_a_person(stage, row, Reason::poison,
                                  "its process died " + std::to_string(row.crash_count) +
                                      " times right after starting it; mend its code, then `pawl resume`");
     }
-    leave(stage, row);
+    leave(stage, row, facts);
 }
 
-void hand_back(const Stage& stage, TaskRow& row) {
+void hand_back(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
     PAWL_ASSERT(row.state == TaskState::running);
     append(stage, row, {.kind = EntryKind::handed_back});
-    leave(stage, row);
+    leave(stage, row, facts);
 }
 
 }  // namespace pawl::core::transition

@@ -53,7 +53,7 @@ bool has_open_deadline(const TaskRow& row);
 /// The row of a new task, `submitted` appended. Refusal: bad_input when the deadline is in the past.
 Result<TaskRow> submit(const Stage& stage, const Submit& command, TaskRef ref, const std::optional<Hash>& definition);
 
-/// cancel, kill, pause, resume, retry, resolve. `facts` are looked at for retry and resolve only.
+/// cancel, kill, pause, resume, retry, resolve. `facts` are looked at when needs_facts() says so.
 /// Refusals: already_final, refused, bad_input; each says which verb would do.
 Result<Operated> operate(const Stage& stage, TaskRow& row, const Operate& command, const JournalFacts& facts);
 
@@ -65,22 +65,28 @@ bool needs_facts(const TaskRow& row, const Operate& command);
 /// Requires: is_ready(row) and a fence above the row's.
 void claim(const Stage& stage, TaskRow& row, Fence fence, int version);
 
-/// A worker's write; its fence was checked before (core/ledger.hpp). Refusals: already_final, stopping, refused.
-Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command);
+/// A worker's write; its fence was checked before (core/ledger.hpp). `facts` of the journal before it, looked at when
+/// needs_facts() says so. Refusals: already_final, stopping, refused.
+Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command, JournalFacts facts = {});
+
+/// True when `record` needs the facts.
+bool needs_facts(const TaskRow& row, const Record& command);
 
 // ---- time and owners -------------------------------------------------------------------------------------------
 
 /// A wait ended. Requires: wakes_by_itself(row).
 void wake(const Stage& stage, TaskRow& row);
-/// Never claimed within its queue_timeout. Requires: pending or paused, and `expires`.
-void expire(const Stage& stage, TaskRow& row);
-/// Its deadline has passed. Requires: has_open_deadline(row).
-void reach_deadline(const Stage& stage, TaskRow& row);
+/// Never claimed within its queue_timeout. Requires: pending or paused, and `expires`. `facts` as below.
+void expire(const Stage& stage, TaskRow& row, const JournalFacts& facts);
+/// Its deadline has passed. Requires: has_open_deadline(row). `facts` are looked at when the row has an open intent and
+/// does not run.
+void reach_deadline(const Stage& stage, TaskRow& row, const JournalFacts& facts);
 
 /// The owner is gone without a word. `alone`: no other suspect was at risk beside it (core/poison.hpp). `last_seen`:
-/// the newest time the owner left in the store; what passed since is not counted as time spent running.
-void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen);
-/// The owner releases it cleanly: nothing counts against it.
-void hand_back(const Stage& stage, TaskRow& row);
+/// the newest time the owner left in the store; what passed since is not counted as time spent running. `facts`: all
+/// intents that are open now.
+void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen, const JournalFacts& facts);
+/// The owner releases it cleanly: nothing counts against it. `facts` as for take_over.
+void hand_back(const Stage& stage, TaskRow& row, const JournalFacts& facts);
 
 }  // namespace pawl::core::transition

@@ -45,7 +45,7 @@ Asked asked_by(const Operate& command) {
 
 Operated answer_of(const TaskRow& row, bool changed) { return {row.ref, row.state, row.reason, changed}; }
 
-Result<Operated> end(const Stage& stage, TaskRow& row, const Operate& command) {
+Result<Operated> end(const Stage& stage, TaskRow& row, const Operate& command, const JournalFacts& facts) {
     const Ending cause = command.verb == Verb::kill ? Ending::kill : Ending::cancel;
     if (row.state == TaskState::cancelled) return answer_of(row, false);
     if (is_final(row.state)) return refusal(Errc::already_final, row, command, "it is " + state_of(row));
@@ -56,6 +56,7 @@ Result<Operated> end(const Stage& stage, TaskRow& row, const Operate& command) {
         request_end(stage, row, cause, asked_by(command));
         return answer_of(row, true);
     }
+    close_intents(stage, row, facts);
     row.ending = cause;
     row.error = encode_asked(asked_by(command));
     finish_ending(stage, row, {});
@@ -217,7 +218,9 @@ Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& comman
 }  // namespace
 
 bool needs_facts(const TaskRow& row, const Operate& command) {
-    return (command.verb == Verb::retry && is_final(row.state) && row.state != TaskState::completed) ||
+    const bool ends = command.verb == Verb::cancel || command.verb == Verb::kill;
+    return (ends && row.has_open_intent && row.state != TaskState::running) ||
+           (command.verb == Verb::retry && is_final(row.state) && row.state != TaskState::completed) ||
            (command.verb == Verb::resolve && row.state == TaskState::paused);
 }
 
@@ -225,7 +228,7 @@ Result<Operated> operate(const Stage& stage, TaskRow& row, const Operate& comman
     switch (command.verb) {
         case Verb::cancel:
         case Verb::kill:
-            return end(stage, row, command);
+            return end(stage, row, command, facts);
         case Verb::pause:
             return pause(stage, row, command);
         case Verb::resume:

@@ -113,8 +113,28 @@ std::string pause_error(const Asked& asked) {
     return encode_failure({ErrorClass::final, Errc::task_paused, text_of(asked), false, asked});
 }
 
-void leave(const Stage& stage, TaskRow& row) {
-    if (row.ending != Ending::none && !row.has_undo) return finish_ending(stage, row, "its worker left meanwhile");
+void close_intents(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
+    row.has_open_intent = false;
+    for (const JournalFacts::Intent& intent : facts.open_intents()) {
+        NewEntry entry{.kind = EntryKind::step_lost, .number = intent.attempt, .path = intent.path};
+        std::string failure;
+        if (intent.once) {
+            failure = encode_failure({ErrorClass::unknown, Errc::outcome_unknown,
+                                      "the worker ended in the middle of attempt " + std::to_string(intent.attempt) +
+                                          ", and the task was ended before anybody looked"});
+            entry.kind = EntryKind::step_unknown;
+            entry.error = failure;
+        }
+        append(stage, row, entry);
+    }
+}
+
+void leave(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
+    row.has_open_intent = facts.has_open_intent();
+    if (row.ending != Ending::none && !row.has_undo) {
+        close_intents(stage, row, facts);
+        return finish_ending(stage, row, "its worker left meanwhile");
+    }
     if (row.pause_requested) return stop_for_operator(stage, row, Reason::queued, {});
     move(stage, row, TaskState::pending, Reason::queued);
 }

@@ -31,9 +31,13 @@ void finish_ending(const Stage& stage, TaskRow& row, std::string_view note);
 /// paused(reason), with a text for `why`.
 void stop_for_a_person(const Stage& stage, TaskRow& row, Reason reason, std::string_view text);
 
+/// The task is ended while steps may have been in the middle of an attempt: from now on the journal says of each that
+/// its outcome is unknown, or that it was lost.
+void close_intents(const Stage& stage, TaskRow& row, const JournalFacts& facts);
+
 /// A running task left its worker without a decision of its code: what was asked of it meanwhile now happens,
 /// else it is ready again.
-void leave(const Stage& stage, TaskRow& row);
+void leave(const Stage& stage, TaskRow& row, const JournalFacts& facts);
 
 /// paused(operator): who asked for it stands in the row since then.
 void stop_for_operator(const Stage& stage, TaskRow& row, Reason reason_before, std::optional<Instant> due);

@@ -129,9 +129,9 @@ void Execution::feed_void(core::Entry& entry) {
     if (!core::is_operation(entry.kind)) return;
     const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
     OpState& s = at != active_.end() ? (*at)->state : voided_steps_[entry.path];
-    s.intent_open = entry.kind == EntryKind::step_started || (entry.kind == EntryKind::step_unknown && s.intent_open);
+    s.intent_open = core::is_intent(entry.kind) || (entry.kind == EntryKind::step_unknown && s.intent_open);
     s.unknown_open = entry.kind == EntryKind::step_unknown;
-    if (entry.kind == EntryKind::step_started) s.identity = std::move(entry.result);
+    if (core::is_intent(entry.kind)) s.identity = std::move(entry.result);
     if (entry.kind == EntryKind::step_unknown) s.code = core::decode_failure(entry.error).code;
     if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
     if (entry.kind == EntryKind::step_resolved && !entry.result.empty()) told_[entry.path] = std::move(entry.result);
@@ -166,6 +166,9 @@ void Execution::feed_operation(core::Entry& entry) {
     const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
     const bool timer_entry = entry.kind == EntryKind::timer_set || entry.kind == EntryKind::timer_fired;
     if (at == active_.end()) {
+        // Of an intent in a void range that the store closed as it ended the task: the code has not come there again.
+        const bool is_closing = entry.kind == EntryKind::step_unknown || entry.kind == EntryKind::step_lost;
+        if (is_closing && voided_steps_.contains(entry.path)) return feed_void(entry);
         std::string waiting;
         for (const OpBase* op : active_) waiting += (waiting.empty() ? "" : ", ") + op->path;
         if (waiting.empty()) waiting = root_done_ ? "nothing: it has returned" : "nothing";
@@ -193,6 +196,7 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
     OpState& s = op.state;
     switch (kind) {
         case EntryKind::step_started:
+        case EntryKind::step_begun:
             s.intent_open = true;
             s.identity = std::move(result);
             if (s.first_us == 0) s.first_us = at_us;

@@ -60,7 +60,7 @@ void Execution::leave_to_newer(const core::Entry& entry) {
 // Nobody would run what they announce, and whoever holds the task next would have to call its outcome unknown.
 void Execution::forget_unsent_intents() {
     std::erase_if(drafts_, [](Draft& d) {
-        if (d.entry.kind != EntryKind::step_started) return false;
+        if (!core::is_intent(d.entry.kind)) return false;
         if (d.intent_of) d.intent_of->answer_intent(false);
         else d.op->state.phase = OpState::Phase::fresh;
         return true;
@@ -84,7 +84,7 @@ void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, 
         const std::int64_t due_us = recorded.due[i] ? core::count(*recorded.due[i]) : 0;
         apply_to_op(op, entry.kind, entry.number, core::count(recorded.at), due_us, entry.result, entry.error);
         if (op.kind == OpKind::timer && entry.kind == EntryKind::timer_set) op.state.phase = OpState::Phase::backoff;
-        if (entry.kind == EntryKind::step_started && op.state.phase == OpState::Phase::intent) {
+        if (core::is_intent(entry.kind) && op.state.phase == OpState::Phase::intent) {
             // Much may have happened since the intent went out.
             if (may_start() && !op.state.abandoned && !active_spent_) run_attempt(op);
             else attempt_lost(op);

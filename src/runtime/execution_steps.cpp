@@ -19,6 +19,10 @@ namespace {
 
 constexpr Micros loop_hold_max = std::chrono::milliseconds(50);
 
+EntryKind intent_of(const OpBase& op) {
+    return op.options.effect == Effect::once ? EntryKind::step_started : EntryKind::step_begun;
+}
+
 // What a function's exception says about its step.
 struct Thrown {
     core::Failure failure;
@@ -90,7 +94,7 @@ void Execution::start_attempt(OpBase& op) {
     const bool intent = op.options.effect == Effect::once || (op.options.total && op.state.first_us == 0);
     if (intent && !op.options.intent_by_step) {
         op.state.phase = Op::intent;
-        return draft(EntryKind::step_started, op, op.state.attempts + 1);
+        return draft(intent_of(op), op, op.state.attempts + 1);
     }
     run_attempt(op);
 }
@@ -493,7 +497,7 @@ void Execution::record_intent(const std::shared_ptr<AttemptState>& state, std::s
     PAWL_ASSERT(at != running_.end());
     if (phase_ != Phase::live || ending_ != core::Ending::none || engine_.draining() || (*at)->over)
         return state->answer_intent(false);
-    draft(EntryKind::step_started, *(*at)->op, state->number, std::move(identity));
+    draft(intent_of(*(*at)->op), *(*at)->op, state->number, std::move(identity));
     drafts_.back().intent_of = state;
     settle();
 }

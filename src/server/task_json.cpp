@@ -31,6 +31,7 @@ void append_number(JsonText& json, const core::Entry& entry) {
             json.field("ending", to_string(static_cast<core::Ending>(entry.number)));
             return;
         case EntryKind::step_started:
+        case EntryKind::step_begun:
         case EntryKind::step_attempt_failed:
         case EntryKind::step_lost:
         case EntryKind::step_completed:

@@ -223,9 +223,10 @@ Why ending(const WhyFacts& facts) {
 // A `once` step's start is in the journal also when the process that ran it is another one.
 std::optional<LiveStep> started_step(const WhyFacts& facts) {
     if (!facts.live.empty()) return facts.live.front();
-    const core::Entry* last = newest(facts, {EntryKind::step_started, EntryKind::step_completed, EntryKind::step_failed,
-                                             EntryKind::step_unknown, EntryKind::step_cancelled, EntryKind::claimed});
-    if (!last || last->kind != EntryKind::step_started) return std::nullopt;
+    const core::Entry* last =
+        newest(facts, {EntryKind::step_started, EntryKind::step_begun, EntryKind::step_completed,
+                       EntryKind::step_failed, EntryKind::step_unknown, EntryKind::step_cancelled, EntryKind::claimed});
+    if (!last || !core::is_intent(last->kind)) return std::nullopt;
     return LiveStep{last->path, static_cast<int>(last->number), last->at, false};
 }
 
@@ -368,6 +369,15 @@ std::optional<Why> overdue(const WhyFacts& facts) {
 
 // ---- final ---------------------------------------------------------------------------------------------------------
 
+// Of a task that was ended in the middle of a step.
+void name_unknown_step(const WhyFacts& facts, Why& answer) {
+    const core::Entry* last = newest(
+        facts, {EntryKind::step_unknown, EntryKind::step_resolved, EntryKind::step_completed, EntryKind::step_failed});
+    if (!last || last->kind != EntryKind::step_unknown) return;
+    answer.step = last->path;
+    answer.text += "; step " + quoted(last->path) + " may or may not have happened";
+}
+
 Why failed(const WhyFacts& facts) {
     Why answer;
     answer.error = row_failure(facts.row);
@@ -380,6 +390,7 @@ Why failed(const WhyFacts& facts) {
         case Reason::deadline:
             answer.reason = "deadline";
             answer.text = "its deadline passed before it was done";
+            name_unknown_step(facts, answer);
             break;
         case Reason::expired:
             answer.reason = "expired";
@@ -406,12 +417,7 @@ Why cancelled(const WhyFacts& facts) {
                   : facts.row.reason == Reason::killed ? "it was killed"
                                                        : "it was cancelled";
     answer.text += because(answer.error);
-    const core::Entry* last = newest(
-        facts, {EntryKind::step_unknown, EntryKind::step_resolved, EntryKind::step_completed, EntryKind::step_failed});
-    if (last && last->kind == EntryKind::step_unknown) {
-        answer.step = last->path;
-        answer.text += "; step " + quoted(last->path) + " may or may not have happened";
-    }
+    name_unknown_step(facts, answer);
     answer.next = {command(facts, "retry")};
     return answer;
 }

@@ -17,7 +17,9 @@ public:
     std::shared_ptr<Reader> reader() override { return {std::shared_ptr<Reader>(), store_.get()}; }
 
 protected:
-    std::unique_ptr<Store> open() override { return std::make_unique<store::MemoryStore>(disk_, clock_, make_); }
+    std::unique_ptr<Store> open() override {
+        return std::make_unique<store::MemoryStore>(disk_, clock_, make_, 0, end_orphans());
+    }
     void lose_unflushed() override { disk_->crash(); }
 
 private:
@@ -42,7 +44,11 @@ public:
     }
 
 protected:
-    std::unique_ptr<Store> open() override { return store::open_sqlite(file(), clock_, {}, make_).value(); }
+    std::unique_ptr<Store> open() override {
+        store::SqliteOptions options;
+        options.end_orphans = end_orphans();
+        return store::open_sqlite(file(), clock_, options, make_).value();
+    }
 
 private:
     std::string file() const { return folder_.path() + "/pawl.db"; }

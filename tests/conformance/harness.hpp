@@ -25,6 +25,8 @@ public:
 
     Store& store() { return *store_; }
     ManualClock& clock() { return clock_; }
+    /// What the openings were told that dead owners left running.
+    const std::vector<std::string>& orphans() const { return orphans_; }
 
     /// Opens the store again after close().
     void reopen();
@@ -39,7 +41,12 @@ protected:
     virtual std::unique_ptr<Store> open() = 0;
     virtual void lose_unflushed() {}
 
+    std::function<void(const std::vector<std::string>&)> end_orphans() {
+        return [this](const std::vector<std::string>& all) { orphans_.insert(orphans_.end(), all.begin(), all.end()); };
+    }
+
     ManualClock clock_;
+    std::vector<std::string> orphans_;
     std::unique_ptr<Store> store_;
 };
 

@@ -106,9 +106,9 @@ Claim RandomCommands::claim() {
 
 EntryDraft RandomCommands::draft() {
     static const std::vector<EntryKind> kinds{
-        EntryKind::step_started,   EntryKind::step_attempt_failed, EntryKind::step_lost,
-        EntryKind::step_completed, EntryKind::step_failed,         EntryKind::step_unknown,
-        EntryKind::timer_fired,    EntryKind::step_cancelled,      EntryKind::step_completed};
+        EntryKind::step_started,   EntryKind::step_begun,    EntryKind::step_attempt_failed, EntryKind::step_lost,
+        EntryKind::step_completed, EntryKind::step_failed,   EntryKind::step_unknown,        EntryKind::timer_fired,
+        EntryKind::step_cancelled, EntryKind::step_completed};
     EntryDraft made;
     made.kind = pick(kinds);
     made.path = pick(paths);

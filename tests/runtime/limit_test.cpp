@@ -149,7 +149,7 @@ TEST_F(LimitTest, TheTotalTimeHoldsOverAttempts) {
     EXPECT_EQ(stage.count("work"), 3) << "10 s, 10 s, and what is left";
     EXPECT_LT(world.clock.boot() - stage.executions[0].at, 26s);
     EXPECT_EQ(failure(id).code, Errc::timed_out);
-    EXPECT_EQ(entries(id, EntryKind::step_started).size(), 1u) << "the first start is recorded, once";
+    EXPECT_EQ(entries(id, EntryKind::step_begun).size(), 1u) << "the first start is recorded, once";
 }
 
 TEST_F(LimitTest, TheTotalTimeHoldsOverRestarts) {

@@ -56,6 +56,9 @@ Move move_of(TaskState from, const Entry& entry) {
         case EntryKind::step_failed:
         case EntryKind::step_resolved:
             return {from == running || from == paused, from};  // paused: `resolve`
+        case EntryKind::step_unknown:
+        case EntryKind::step_lost:
+            return {from == running || is_rest(from), from};  // at rest: the task is ended
         default:
             return {from == running, from};
     }
@@ -109,6 +112,12 @@ void History::take(Task& task, const Entry& entry) {
 void History::move(Task& task, const Entry& entry) {
     const Move move = move_of(task.state, entry);
     if (!move.allowed) broken(task, entry, "I9: not from " + std::string(pawl::to_string(task.state)));
+    const bool closes = entry.kind == EntryKind::step_unknown || entry.kind == EntryKind::step_lost;
+    if (task.is_closing && !closes && !is_final(move.to)) broken(task, entry, "I9: it was about to end");
+    task.is_closing = closes && is_rest(task.state);
+    if (task.is_closing && !task.begun.contains(entry.path)) broken(task, entry, "I8: nothing of it had begun");
+    if (is_final(move.to) && !task.begun.empty())
+        broken(task, entry, "I8: no word about '" + *task.begun.begin() + "', which had begun");
     task.state = move.to;
     if (entry.kind == EntryKind::resumed && entry.due && task.state == TaskState::pending)
         task.state = TaskState::waiting;
@@ -118,6 +127,8 @@ void History::take_operation(Task& task, const Entry& entry) {
     if (task.over.contains(entry.path)) broken(task, entry, "I5: the operation has an end already");
     if (entry.kind == EntryKind::step_unknown) task.unknown.insert(entry.path);
     else task.unknown.erase(entry.path);
+    if (core::is_intent(entry.kind)) task.begun.insert(entry.path);
+    else task.begun.erase(entry.path);
     if (entry.kind == EntryKind::timer_set) task.due[entry.path] = *entry.due;
     if (entry.kind == EntryKind::timer_fired && entry.at < task.due.at(entry.path))
         broken(task, entry, "I12: fired before its time");

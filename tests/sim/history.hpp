@@ -30,6 +30,8 @@ public:
         std::set<std::string> over;               // steps and timers with a recorded end that is not void
         std::map<std::string, core::Instant> due;
         std::set<std::string> unknown;  // steps whose newest entry is step_unknown
+        std::set<std::string> begun;    // steps whose newest entry is an intent
+        bool is_closing = false;        // the store has said of an intent what is known: the end of the task follows
     };
     /// Null when nothing of it is durable.
     const Task* task(core::TaskId id) const;

@@ -95,16 +95,17 @@ private:
     }
 
     void live(Heads& journal) {
-        static const std::vector<EntryKind> kinds{
-            EntryKind::step_started, EntryKind::step_attempt_failed, EntryKind::step_lost,    EntryKind::step_completed,
-            EntryKind::step_failed,  EntryKind::step_unknown,        EntryKind::step_resolved};
+        static const std::vector<EntryKind> kinds{EntryKind::step_started,  EntryKind::step_attempt_failed,
+                                                  EntryKind::step_lost,     EntryKind::step_completed,
+                                                  EntryKind::step_failed,   EntryKind::step_unknown,
+                                                  EntryKind::step_resolved, EntryKind::step_begun};
         std::string failed;
         for (int claims = 1 + below(3); claims > 0; --claims) {
             add(journal, EntryKind::claimed);
             failed.clear();
             for (int steps = below(6); steps > 0; --steps) {
                 const std::string path = "s#" + std::to_string(below(4));
-                const EntryKind kind = kinds[static_cast<std::size_t>(below(7))];
+                const EntryKind kind = kinds[static_cast<std::size_t>(below(8))];
                 add(journal, kind, path);
                 if (kind == EntryKind::step_failed) failed = path;
             }
@@ -122,16 +123,17 @@ private:
     std::mt19937_64 random_;
 };
 
-std::set<std::string> unknown_by_search(const Heads& journal) {
-    std::set<std::string> paths, unknown;
+// Paths whose newest entry is one of these.
+std::set<std::string> newest_by_search(const Heads& journal, const std::set<EntryKind>& kinds) {
+    std::set<std::string> paths, found;
     for (const EntryHead& entry : journal)
         if (is_operation(entry.kind)) paths.insert(entry.path);
     for (const std::string& path : paths) {
         const auto newest = std::find_if(journal.rbegin(), journal.rend(),
                                          [&](const EntryHead& e) { return is_operation(e.kind) && e.path == path; });
-        if (newest->kind == EntryKind::step_unknown) unknown.insert(path);
+        if (kinds.contains(newest->kind)) found.insert(path);
     }
-    return unknown;
+    return found;
 }
 
 // From behind: to the failure that the last entry names, or to the beginning of the end.
@@ -154,7 +156,15 @@ TEST(JournalFacts, OnRandomJournalsTheyAreWhatASearchFinds) {
 
         std::set<std::string> unknown;
         for (const JournalFacts::Step& step : facts.unknown_steps()) unknown.insert(step.path);
-        EXPECT_EQ(unknown, unknown_by_search(journal));
+        EXPECT_EQ(unknown, newest_by_search(journal, {EntryKind::step_unknown}));
+        std::set<std::string> open;
+        for (const JournalFacts::Intent& intent : facts.open_intents()) {
+            open.insert(intent.path);
+            const EntryHead& entry = journal.at(static_cast<std::size_t>(intent.no) - 1);
+            EXPECT_EQ(entry.path, intent.path);
+            EXPECT_EQ(entry.kind == EntryKind::step_started, intent.once);
+        }
+        EXPECT_EQ(open, newest_by_search(journal, {EntryKind::step_started, EntryKind::step_begun}));
         EXPECT_EQ(facts.voided_by_retry().no, voided_by_search(journal));
     }
 }

@@ -48,7 +48,8 @@ TEST(Names, EntryKindsKeepTheirNumbersAndNames) {
         {9, "completed"},      {10, "failed"},          {11, "cancelled"},    {12, "reopened"},
         {13, "ending"},        {14, "pause_requested"}, {40, "step_started"}, {41, "step_attempt_failed"},
         {42, "step_lost"},     {43, "step_completed"},  {44, "step_failed"},  {45, "step_unknown"},
-        {46, "step_resolved"}, {47, "step_cancelled"},  {50, "timer_set"},    {51, "timer_fired"},
+        {46, "step_resolved"}, {47, "step_cancelled"},  {48, "step_begun"},   {50, "timer_set"},
+        {51, "timer_fired"},
     };
     int known = 0;
     for (const auto& [number, name] : on_disk) EXPECT_EQ(to_string(static_cast<core::EntryKind>(number)), name);

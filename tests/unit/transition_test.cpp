@@ -58,23 +58,25 @@ public:
                 if (transition::wakes_by_itself(row)) transition::wake(stage, row);
                 break;
             case 1:
-                if (row.expires && row.state != TaskState::running) transition::expire(stage, row);
+                if (row.expires && row.state != TaskState::running) transition::expire(stage, row, task.sink.facts);
                 break;
             case 2:
-                if (transition::has_open_deadline(row) && below(4) == 0) transition::reach_deadline(stage, row);
+                if (transition::has_open_deadline(row) && below(4) == 0)
+                    transition::reach_deadline(stage, row, task.sink.facts);
                 break;
             case 3:
-                if (row.state == TaskState::running) transition::take_over(stage, row, below(2) == 0, task.now);
+                if (row.state == TaskState::running)
+                    transition::take_over(stage, row, below(2) == 0, task.now, task.sink.facts);
                 break;
             case 4:
-                if (row.state == TaskState::running) transition::hand_back(stage, row);
+                if (row.state == TaskState::running) transition::hand_back(stage, row, task.sink.facts);
                 break;
             case 5:
                 if (transition::is_ready(row)) transition::claim(stage, row, {1, ++claims_}, 1 + below(2));
                 break;
             case 6:
                 if (row.state == TaskState::running || is_final(row.state))
-                    (void)transition::record(stage, row, record());
+                    (void)transition::record(stage, row, record(), task.sink.facts);
                 break;
             default:
                 (void)transition::operate(stage, row, operate(), task.sink.facts);
@@ -218,7 +220,7 @@ TEST(Transition, OnlyDeathsAloneMakeASuspectPoison) {
     int claims = 0;
     const auto die = [&](bool alone) {
         transition::claim(task.stage(), task.row, {1, ++claims}, 1);
-        transition::take_over(task.stage(), task.row, alone, task.now);
+        transition::take_over(task.stage(), task.row, alone, task.now, task.sink.facts);
     };
     die(false);
     die(false);

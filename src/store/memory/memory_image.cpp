@@ -244,9 +244,10 @@ std::vector<Entry> MemoryImage::entries(TaskRef task, const Span& span) {
     return found;
 }
 
-void MemoryImage::scan(TaskRef task, const std::function<void(const EntryHead&)>& see) {
+void MemoryImage::scan(TaskRef task, int after_no, const std::function<void(const EntryHead&)>& see) {
     if (const std::vector<Entry>* all = journal(task)) {
-        for (const Entry& entry : *all) see({entry.no, entry.kind, entry.path, entry.number});
+        for (const Entry& entry : *all)
+            if (entry.no > after_no) see({entry.no, entry.kind, entry.path, entry.number});
     }
 }
 

@@ -56,7 +56,7 @@ public:
     void append(std::int64_t seq, const core::TaskRow& row, core::Instant at,
                 const core::transition::NewEntry& entry) override;
     std::vector<core::Entry> entries(core::TaskRef task, const core::Span& span) override;
-    void scan(core::TaskRef task, const std::function<void(const core::EntryHead&)>& see) override;
+    void scan(core::TaskRef task, int after_no, const std::function<void(const core::EntryHead&)>& see) override;
     std::vector<core::Head> ready(core::LaneId lane, int rows_max) override;
     std::vector<std::pair<core::LaneId, core::Head>> suspects() override;
     std::vector<core::TaskRef> due(core::Instant now, int rows_max) override;

@@ -26,7 +26,7 @@ int MemoryDisk::unflushed() const { return image_->unflushed(); }
 MemoryStore::MemoryStore(const Clock& clock) : MemoryStore(std::make_shared<MemoryDisk>(), clock) {}
 
 MemoryStore::MemoryStore(std::shared_ptr<MemoryDisk> disk, const Clock& clock, MakeLedger make,
-                         std::int32_t living_epoch)
+                         std::int32_t living_epoch, std::function<void(const std::vector<std::string>&)> end_orphans)
     : disk_(std::move(disk)), clock_(clock, disk_->image_->newest_marks().clock), life_(disk_->lives_) {
     image().keep_unflushed(0);
     image().begin_batch();
@@ -35,9 +35,12 @@ MemoryStore::MemoryStore(std::shared_ptr<MemoryDisk> disk, const Clock& clock, M
     epoch_ = ++meta.epoch;
     meta.clean = false;
     image().set_meta(meta);
-    ledger_ =
-        make(image(), clock_,
-             {.epoch = epoch_, .unclean = unclean_, .living_epoch = living_epoch, .marks = image().newest_marks()});
+    ledger_ = make(image(), clock_,
+                   {.epoch = epoch_,
+                    .unclean = unclean_,
+                    .living_epoch = living_epoch,
+                    .marks = image().newest_marks(),
+                    .end_orphans = std::move(end_orphans)});
     ledger_->open();
     image().flush();
     ledger_->flushed();

@@ -46,9 +46,10 @@ class MemoryStore final : public core::Store {
 public:
     /// On an empty disk of its own.
     explicit MemoryStore(const core::Clock& clock);
-    /// `living_epoch`: of this process's last opening, when that failed; 0 = none.
+    /// `living_epoch`: of this process's last opening, when that failed; 0 = none. `end_orphans`: core/ledger.hpp.
     MemoryStore(std::shared_ptr<MemoryDisk> disk, const core::Clock& clock,
-                core::MakeLedger make = core::make_ledger<core::AllGuards>, std::int32_t living_epoch = 0);
+                core::MakeLedger make = core::make_ledger<core::AllGuards>, std::int32_t living_epoch = 0,
+                std::function<void(const std::vector<std::string>&)> end_orphans = {});
     ~MemoryStore() override;
 
     MemoryDisk& disk() { return *disk_; }

@@ -17,11 +17,11 @@ static_assert(static_cast<int>(Reason::error) == 16 && static_cast<int>(Reason::
 static_assert(static_cast<int>(Ending::none) == 0 && static_cast<int>(Ending::kill) == 4);
 static_assert(static_cast<int>(Line::suspect) == 2 && static_cast<int>(Line::aside) == 4);
 
-enum Flag : int { flag_pause_requested = 1, flag_has_undo = 2, flag_suspect = 4 };
+enum Flag : int { flag_pause_requested = 1, flag_has_undo = 2, flag_suspect = 4, flag_has_open_intent = 8 };
 
 int flags_of(const TaskRow& row) {
     return (row.pause_requested ? flag_pause_requested : 0) | (row.has_undo ? flag_has_undo : 0) |
-           (row.suspect ? flag_suspect : 0);
+           (row.suspect ? flag_suspect : 0) | (row.has_open_intent ? flag_has_open_intent : 0);
 }
 
 Micros micros(std::int64_t us) { return Micros{us}; }
@@ -75,6 +75,7 @@ StoredRow read_row(Statement::Use& use) {
     row.pause_requested = (flags & flag_pause_requested) != 0;
     row.has_undo = (flags & flag_has_undo) != 0;
     row.suspect = (flags & flag_suspect) != 0;
+    row.has_open_intent = (flags & flag_has_open_intent) != 0;
     row.updated = instant(use.integer(16));
     row.active = Micros{use.integer(17)};
     row.reopened = use.small(18);

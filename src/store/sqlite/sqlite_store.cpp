@@ -26,7 +26,7 @@ public:
     ~SqliteStore() override;
 
     /// `last`: see SqliteOptions.
-    Result<void> open(MakeLedger make, bool create, const SqliteOpening& last);
+    Result<void> open(MakeLedger make, const SqliteOptions& options, const SqliteOpening& last);
     const std::string& id() const { return id_; }
 
     Result<Applied> apply(std::span<const Command> batch) override;
@@ -56,7 +56,7 @@ public:
     Result<std::vector<std::string>> check() override { return queries_.check(); }
 
 private:
-    Result<void> take_ownership(MakeLedger make, std::int32_t living_epoch);
+    Result<void> take_ownership(MakeLedger make, const SqliteOptions& options, std::int32_t living_epoch);
     Result<void> check_usable() const;
     Result<void> begin();
     bool is_owner();
@@ -95,7 +95,8 @@ SqliteStore::~SqliteStore() {
 
 // ---- opening and closing -----------------------------------------------------------------------------------------
 
-Result<void> SqliteStore::open(MakeLedger make, bool create, const SqliteOpening& last) {
+Result<void> SqliteStore::open(MakeLedger make, const SqliteOptions& options, const SqliteOpening& last) {
+    const bool create = options.create && last.epoch == 0;
     if (!connection_.open(path_, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0)))
         return *connection_.failure();
     const Result<FileKind> kind = file_kind(connection_);
@@ -113,11 +114,11 @@ Result<void> SqliteStore::open(MakeLedger make, bool create, const SqliteOpening
     if (auto migrated = migrate(connection_, *kind); !migrated) return migrated.error();
     sqlite3_wal_hook(connection_.handle(), &SqliteStore::on_commit, this);
     id_ = read_store_id(connection_);
-    return take_ownership(make, last.epoch);
+    return take_ownership(make, options, last.epoch);
 }
 
 // One transaction: the new epoch, and every task of older epochs taken over.
-Result<void> SqliteStore::take_ownership(MakeLedger make, std::int32_t living_epoch) {
+Result<void> SqliteStore::take_ownership(MakeLedger make, const SqliteOptions& options, std::int32_t living_epoch) {
     begin_.use().run();
     SqliteTables::Meta meta = tables_.meta();
     unclean_ = !meta.clean;
@@ -128,7 +129,11 @@ Result<void> SqliteStore::take_ownership(MakeLedger make, std::int32_t living_ep
     if (connection_.failure()) return *connection_.failure();
     clock_.emplace(machine_clock_, marks.clock);
     ledger_ = make(tables_, *clock_,
-                   {.epoch = meta.epoch, .unclean = unclean_, .living_epoch = living_epoch, .marks = marks});
+                   {.epoch = meta.epoch,
+                    .unclean = unclean_,
+                    .living_epoch = living_epoch,
+                    .marks = marks,
+                    .end_orphans = options.end_orphans});
     ledger_->open();
     commit_.use().run();
     if (connection_.failure()) return *connection_.failure();
@@ -276,7 +281,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Clock&
         lock = std::make_shared<FileLock>(std::move(*taken));
     }
     auto store = std::make_unique<SqliteStore>(lock, *real_path, clock);
-    if (auto opened = store->open(make, create, last); !opened) return opened.error();
+    if (auto opened = store->open(make, options, last); !opened) return opened.error();
     if (options.last) *options.last = {store->epoch(), store->id(), std::move(lock)};
     return std::unique_ptr<Store>(std::move(store));
 }

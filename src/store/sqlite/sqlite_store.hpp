@@ -4,9 +4,11 @@
 #include "core/ledger.hpp"
 #include "core/store.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pawl::store {
 
@@ -28,6 +30,9 @@ struct SqliteOptions {
     /// This process's last opening of the file, which then failed; replaced by the new one. What the last one held is
     /// handed back, no task is suspected of having killed its owner; and no other file is taken for that store.
     SqliteOpening* last = nullptr;
+    /// Told what a dead holder left running, by the process identities of the journal, before its tasks are taken over:
+    /// ends it, and returns when it is gone. Empty: it is left to whoever claims the tasks.
+    std::function<void(const std::vector<std::string>&)> end_orphans{};
 };
 
 /// Opens the file for writing, as its only holder in the world: takes the lock `<real path>.lock`, brings the schema up

@@ -186,9 +186,9 @@ std::vector<Entry> SqliteTables::entries(TaskRef task, const Span& span) {
     return found;
 }
 
-void SqliteTables::scan(TaskRef task, const std::function<void(const EntryHead&)>& see) {
-    auto use = statement("select no, kind, path, number from journal where task = ?1 order by no").use();
-    use.bind(task);
+void SqliteTables::scan(TaskRef task, int after_no, const std::function<void(const EntryHead&)>& see) {
+    auto use = statement("select no, kind, path, number from journal where task = ?1 and no > ?2 order by no").use();
+    use.bind(task).bind(static_cast<std::int64_t>(after_no));
     while (use.next()) see({use.small(0), static_cast<EntryKind>(use.small(1)), use.text(2), use.integer(3)});
 }
 

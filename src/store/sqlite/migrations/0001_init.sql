@@ -53,7 +53,7 @@ create table task(
     last_no int not null,             -- of a running task: when it was claimed or last changed; the journal knows more
     crash_count int not null,
     ending int not null,
-    flags int not null,               -- 1 pause_requested, 2 has_undo, 4 suspect
+    flags int not null,               -- 1 pause_requested, 2 has_undo, 4 suspect, 8 has_open_intent
     updated int not null,
     active int not null,
     reopened int not null,
