@@ -78,13 +78,20 @@ SubmitOptions read_options(Body& body, std::string_view header_key) {
     return options;
 }
 
+// As where the file was read: a schema that cannot be used is found here, not at the first tool call.
+Result<void> check_usable(const std::string& json) {
+    auto definition = agent::decode_definition(json);
+    if (!definition) return definition.error();
+    return agent::complete_definition(*definition);
+}
+
 // A task of this type does what its definition says: without one it could only fail.
 void check_agent(const core::SubmitRequest& request, Submission& submission) {
     if (request.type != agent::agent_type_name) return;
     if (request.definition.empty()) {
         submission.errors.push_back({"definition", "missing; an agent is described in a file: --agent FILE"});
-    } else if (const auto definition = agent::decode_definition(request.definition); !definition) {
-        submission.errors.push_back({"definition", definition.error().message});
+    } else if (const auto usable = check_usable(request.definition); !usable) {
+        submission.errors.push_back({"definition", usable.error().message});
     }
 }
 

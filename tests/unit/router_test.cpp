@@ -1,4 +1,5 @@
 // The API: every route, its refusals and its JSON.
+#include "agent/definition.hpp"
 #include "support/api.hpp"
 
 #include <gtest/gtest.h>
@@ -228,6 +229,23 @@ TEST_F(RouterTest, AnAgentWithoutADefinitionIsRefused) {
     expect_refused(api.post("/v1/tasks", R"({"type":"agent","input":{"text":"x"},"definition":"{}"})"), 422,
                    "bad_input", "definition: ");
     EXPECT_EQ(api.get("/v1/tasks").json.at("tasks").get_array().size(), 0u);
+}
+
+TEST_F(RouterTest, AnAgentWhoseSchemaCannotBeUsedIsRefused) {
+    agent::AgentDefinition doctor;
+    doctor.name = "doctor";
+    doctor.model = "any";
+    doctor.tools.resize(1);
+    doctor.tools[0].name = "look";
+    doctor.tools[0].description = "looks";
+    doctor.tools[0].kind = "function";
+    for (const bool usable : {false, true}) {
+        doctor.tools[0].parameters.text = usable ? R"({"pattern":"^/var"})" : R"({"pattern":"^(?!/etc)/"})";
+        const std::string body =
+            R"({"type":"agent","input":{"text":"x"},"definition":)" + to_json(agent::encode(doctor)) + "}";
+        if (usable) EXPECT_EQ(api.post("/v1/tasks", body).status, 201);
+        else expect_refused(api.post("/v1/tasks", body), 422, "bad_input", "tool look: parameters");
+    }
 }
 
 TEST_F(RouterTest, AJournalIsReadOnFromANumber) {
