@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSubmit{"Depth65", {"echo", std::string(65, '[') + std::string(65, ']')}, "64"},
                     BadSubmit{"Depth100000", {"echo", std::string(100'000, '[')}, "64"},
                     BadSubmit{"KeyReused", {"echo", "\"second\"", "--key", "taken"}, "taken"},
-                    BadSubmit{"KeyEmpty", {"echo", "1", "--key", ""}, "key is empty"},
+                    BadSubmit{"KeyEmpty", {"echo", "1", "--key", ""}, "key: is empty"},
                     BadSubmit{"KeyControl", {"echo", "1", "--key", "a\nb"}, "control character"},
                     BadSubmit{"KeyTooLong", {"echo", "1", "--key", std::string(256, 'k')}, "too long"},
                     BadSubmit{"KeyInvalidUtf8", {"echo", "1", "--key", "\xff"}, "not UTF-8"},
