@@ -232,7 +232,7 @@ TEST(AgentLoop, ADeployDoesNotChangeAnAgentThatWasSubmittedWithoutADefinition) {
     AgentWorld w(script_of({ScriptedTurn::asks("wait", "{}"), ScriptedTurn::says("done")}));
     bool begun = false;
     w.tool("wait", "idempotent", [&](const std::string&, const Attempt&) {
-        if (!std::exchange(begun, true)) w.world.process().pool().block(10s);
+        if (!std::exchange(begun, true)) w.world.process().pool().block(std::chrono::seconds(10));
         return std::string("waited");
     });
     detail::RegisteredType& type = w.world.registry.add("agent");
