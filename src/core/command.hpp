@@ -4,6 +4,7 @@
 
 #include "core/task_row.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -80,6 +81,9 @@ struct ServedType {
     std::string type;
     int version = 1;
     int compatible_from = 1;
+    /// What is recorded with a task that has no definition yet when its first claim binds it to this version; null =
+    /// none.
+    std::shared_ptr<const std::string> definition{};
     friend bool operator==(const ServedType&, const ServedType&) = default;
 };
 
@@ -144,7 +148,15 @@ struct Recorded {
     Instant at{};                             ///< when the entries were recorded
     std::vector<std::optional<Instant>> due;  ///< one for each draft, in order
     TaskState state = TaskState::running;
+    /// The journal is at its limit: end what runs, then Pause(budget) with journal_full_text. A Park becomes that
+    /// pause.
+    bool journal_full = false;
 };
+/// For `why`.
+constexpr std::string_view journal_full_text =
+    "the results and errors in its journal are more than 1 GiB, the limit of one task: store what is large elsewhere "
+    "and "
+    "return references, or split the work into several tasks";
 
 /// Reads a part of a task's journal, in order. In the queue, so that it sees every write before it.
 struct Load {

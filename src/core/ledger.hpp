@@ -4,6 +4,7 @@
 
 #include "core/guards.hpp"
 #include "core/lanes.hpp"
+#include "core/limits.hpp"
 #include "core/tables.hpp"
 
 #include <cstdint>
@@ -49,6 +50,7 @@ struct Opening {
     bool unclean = false;           ///< the last holder did not close it
     std::int32_t living_epoch = 0;  ///< that of an opening of this process that failed; its tasks did not kill anybody
     Marks marks;                    ///< the newest numbers in use
+    std::int64_t journal_bytes_max = limits::journal_bytes_max;  ///< of one task
     /// Called by open(), before anything is taken over, with what the intents say runs that a dead owner left open
     /// (process identities); may block until all of it is ended. May be empty.
     std::function<void(const std::vector<std::string>&)> end_orphans{};
@@ -150,11 +152,11 @@ private:
     void end_orphans(const std::vector<TaskRow>& held, const std::vector<JournalFacts>& facts);
     Result<Operated> operate_on(Cached& cached, const Operate& command);
     Error reused_key(const Submit& command, const TaskRow& first) const;
-    ClaimedTask claim_one(Cached& cached, int version, std::string definition);
+    ClaimedTask claim_one(Cached& cached, int version, const std::optional<Hash>& bound, std::string definition);
     std::optional<std::string> definition_of(const TaskRow& row);
     /// The picked task with all that its worker needs; nothing when it had to be set aside.
-    std::optional<ClaimedTask> claim_picked(const Lanes::Pick& pick, bool* early);
-    std::optional<Hash> store_definition(const Submit& command);
+    std::optional<ClaimedTask> claim_picked(const Claim& command, const Lanes::Pick& pick, bool* early);
+    std::optional<Hash> store_definition(const std::string& space, const std::string& definition);
     bool is_durable(const Cached* cached) const { return !cached || cached->changed_in <= flushed_; }
 
     // ---- time

@@ -5,6 +5,8 @@
 #include "core/poison.hpp"
 #include "core/sha256.hpp"
 
+#include <algorithm>
+
 namespace pawl::core {
 namespace {
 
@@ -20,6 +22,14 @@ Reply reply(Result<T> result, bool early = false) {
 }
 
 std::string text_of(const TaskId& id) { return to_string(id); }
+
+// Of a task that was submitted where nobody knew its type. The later of two equal types counts, as when it is run.
+std::string definition_served(const Claim& command, const TaskRow& row, int version) {
+    const auto served = std::find_if(command.types.rbegin(), command.types.rend(), [&](const ServedType& s) {
+        return s.type == row.lane.type && s.version == version;
+    });
+    return served != command.types.rend() && served->definition ? *served->definition : std::string();
+}
 
 // What a repeated request must have in common with the first one. Who asks is not part of it.
 Hash arguments_of(const Operate& command) {
@@ -181,10 +191,19 @@ std::optional<std::string> LedgerBase::definition_of(const TaskRow& row) {
     return definitions_[name] = std::move(*body);
 }
 
-ClaimedTask LedgerBase::claim_one(Cached& cached, int version, std::string definition) {
+// One more task refers to it; nothing when there is none.
+std::optional<Hash> LedgerBase::store_definition(const std::string& space, const std::string& definition) {
+    if (definition.empty()) return std::nullopt;
+    const Hash hash = sha256(definition);
+    tables_.add_blob(space, hash, definition);
+    return hash;
+}
+
+ClaimedTask LedgerBase::claim_one(Cached& cached, int version, const std::optional<Hash>& bound,
+                                  std::string definition) {
     ClaimedTask task;
     const Fence fence = next_fence();
-    change(cached, [&](TaskRow& r) { transition::claim(stage(), r, fence, version); });
+    change(cached, [&](TaskRow& r) { transition::claim(stage(), r, fence, version, bound); });
     task.row = cached.row;
     if (!cached.is_new) {  // a new row still has to be written, input and all
         cached.row.input = {};
@@ -196,7 +215,7 @@ ClaimedTask LedgerBase::claim_one(Cached& cached, int version, std::string defin
     return task;
 }
 
-std::optional<ClaimedTask> LedgerBase::claim_picked(const Lanes::Pick& pick, bool* early) {
+std::optional<ClaimedTask> LedgerBase::claim_picked(const Claim& command, const Lanes::Pick& pick, bool* early) {
     Cached* cached = fetch(pick.ref, true);
     if (tables_.failure()) return std::nullopt;
     if (!cached) {
@@ -213,7 +232,12 @@ std::optional<ClaimedTask> LedgerBase::claim_picked(const Lanes::Pick& pick, boo
         return std::nullopt;
     }
     *early = *early && is_durable(cached);
-    return claim_one(*cached, pick.version, std::move(*definition));
+    std::optional<Hash> bound;
+    if (definition->empty()) {
+        *definition = definition_served(command, cached->row, pick.version);
+        bound = store_definition(cached->row.lane.space, *definition);
+    }
+    return claim_one(*cached, pick.version, bound, std::move(*definition));
 }
 
 Reply LedgerBase::run(const Claim& command) {
@@ -223,7 +247,8 @@ Reply LedgerBase::run(const Claim& command) {
     while (static_cast<int>(claimed.tasks.size()) < command.tasks_max && !tables_.failure()) {
         const std::optional<Lanes::Pick> pick = picker.next();
         if (!pick) break;
-        if (std::optional<ClaimedTask> task = claim_picked(*pick, &early)) claimed.tasks.push_back(std::move(*task));
+        if (std::optional<ClaimedTask> task = claim_picked(command, *pick, &early))
+            claimed.tasks.push_back(std::move(*task));
     }
     return reply<Claimed>(std::move(claimed), early);
 }

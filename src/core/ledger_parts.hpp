@@ -23,7 +23,7 @@ private:
     LedgerBase& ledger_;
 };
 
-inline transition::Stage LedgerBase::stage() { return {now_, wall_, *sink_}; }
+inline transition::Stage LedgerBase::stage() { return {now_, wall_, *sink_, opening_.journal_bytes_max}; }
 
 /// Applies a transition to a row and keeps the books in step with it. A decision that is refused has changed nothing.
 template <class Change>

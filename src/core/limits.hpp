@@ -19,7 +19,8 @@ constexpr std::size_t result_bytes_max = 1 * mib;
 constexpr std::size_t signal_bytes_max = 256 * kib;
 constexpr std::size_t error_bytes_max = 16 * kib;
 constexpr std::size_t batch_bytes_max = 4 * mib;
-constexpr std::size_t journal_bytes_max = 1024 * mib;  ///< of one task; then paused(budget)
+/// Of the results and errors in the journal of one task; beyond it nothing new starts in it: paused(budget).
+constexpr std::int64_t journal_bytes_max = 1024 * mib;
 constexpr std::size_t artifact_row_bytes = 256 * kib;
 constexpr int json_depth_max = 64;
 

@@ -62,8 +62,9 @@ struct TaskRow {
     std::optional<int> max_attempts;  ///< for steps that set none
 
     Fence fence;
-    int claimed_no = 0;  ///< number of the newest `claimed` entry
-    int last_no = 0;     ///< number of the newest entry
+    int claimed_no = 0;              ///< number of the newest `claimed` entry
+    int last_no = 0;                 ///< number of the newest entry
+    std::int64_t journal_bytes = 0;  ///< of the results and errors in its journal
     int crash_count = 0;
     int generation = 0;  ///< continue_as
     int reopened = 0;    ///< how often retry reopened it

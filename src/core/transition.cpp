@@ -42,11 +42,17 @@ std::optional<Instant> wake_instant(const Stage& stage, const Park& park) {
     return due;
 }
 
+// Its worker, while it has one, lets go of it.
+bool is_full(const Stage& stage, const TaskRow& row) {
+    return row.state == TaskState::running && row.journal_bytes > stage.journal_bytes_max;
+}
+
 void park(const Stage& stage, TaskRow& row, const Park& command) {
     const std::optional<Instant> due = wake_instant(stage, command);
     // It lived through a claim up to a wait that it chose: whatever it was suspected of, it was not this.
     row.crash_count = 0;
     row.suspect = false;
+    if (is_full(stage, row)) return stop_for_a_person(stage, row, Reason::budget, journal_full_text);
     if (row.pause_requested) {
         row.pause_requested = false;
         return stop_for_operator(stage, row, command.reason, due);
@@ -187,7 +193,7 @@ Result<TaskRow> submit(const Stage& stage, const Submit& command, TaskRef ref, c
     return row;
 }
 
-void claim(const Stage& stage, TaskRow& row, Fence fence, int version) {
+void claim(const Stage& stage, TaskRow& row, Fence fence, int version, const std::optional<Hash>& definition) {
     PAWL_ASSERT(is_ready(row));
     PAWL_ASSERT(fence > row.fence);
     PAWL_ASSERT(version >= 1);
@@ -195,6 +201,7 @@ void claim(const Stage& stage, TaskRow& row, Fence fence, int version) {
     move(stage, row, TaskState::running, Reason::none);
     row.fence = fence;
     row.lane.version = version;
+    if (!row.definition) row.definition = definition;
     row.expires.reset();
     append(stage, row, {.kind = EntryKind::claimed, .number = version});
     row.claimed_no = row.last_no;
@@ -234,6 +241,7 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command,
         row.has_open_intent = facts.has_open_intent();
     }
     apply_next(stage, row, command.next, facts);
+    answer.journal_full = is_full(stage, row);
     answer.state = row.state;
     return answer;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/journal_facts.hpp"
+#include "core/limits.hpp"
 #include "core/store.hpp"
 
 #include <string_view>
@@ -36,6 +37,7 @@ struct Stage {
     Instant now;
     WallInstant wall;
     Sink& sink;
+    std::int64_t journal_bytes_max = limits::journal_bytes_max;
 };
 
 /// The documented graph. Staying in a state is allowed for pending only (a back-off that ends).
@@ -62,8 +64,8 @@ bool needs_facts(const TaskRow& row, const Operate& command);
 
 // ---- workers ---------------------------------------------------------------------------------------------------
 
-/// Requires: is_ready(row) and a fence above the row's.
-void claim(const Stage& stage, TaskRow& row, Fence fence, int version);
+/// Requires: is_ready(row) and a fence above the row's. `definition`: for a row that has none; recorded for good.
+void claim(const Stage& stage, TaskRow& row, Fence fence, int version, const std::optional<Hash>& definition = {});
 
 /// A worker's write; its fence was checked before (core/ledger.hpp). `facts` of the journal before it, looked at when
 /// needs_facts() says so. Refusals: already_final, stopping, refused.

@@ -31,6 +31,7 @@ Errc code_of_pause(Reason reason) {
 
 void append(const Stage& stage, TaskRow& row, const NewEntry& entry) {
     ++row.last_no;
+    row.journal_bytes += static_cast<std::int64_t>(entry.result.size() + entry.error.size());
     stage.sink.entry(row, entry);
 }
 

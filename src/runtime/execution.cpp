@@ -22,8 +22,6 @@ Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::Claime
       definition_(std::move(claimed.definition)),
       voided_(std::move(claimed.voided)),
       context_(*this) {
-    // Submitted where nobody knew the type: what this program has counts.
-    if (definition_.empty()) definition_ = type_.definition;
     ending_ = row_.ending;
     pause_requested_ = row_.pause_requested;
     observed_at_ = row_.created;

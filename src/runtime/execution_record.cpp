@@ -76,6 +76,10 @@ void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, 
     }
     const auto& recorded = std::get<core::Recorded>(*answer);
     PAWL_ASSERT(recorded.due.size() == drafts.size());
+    if (recorded.journal_full && !pause_text_) {
+        pause_reason_ = Reason::budget;
+        pause_text_ = core::journal_full_text;
+    }
     known_no_ = recorded.first_no + static_cast<int>(drafts.size()) - 1 + (leaving ? 1 : 0);
     for (std::size_t i = 0; i < drafts.size(); i++) {
         OpBase& op = *drafts[i].op;

@@ -25,7 +25,10 @@ const RegisteredType* Registry::find(const std::string& name, int version) const
 
 std::vector<core::ServedType> Registry::served() const {
     std::vector<core::ServedType> served;
-    for (const auto& type : types_) served.push_back({type->name, type->version, type->oldest()});
+    for (const auto& type : types_) {
+        served.push_back({type->name, type->version, type->oldest()});
+        if (!type->definition.empty()) served.back().definition = std::make_shared<const std::string>(type->definition);
+    }
     return served;
 }
 

@@ -26,7 +26,7 @@ struct RegisteredType {
     std::string input_schema;
     /// Starts the workflow on the JSON of its input.
     std::function<Workflow<std::string>(Context&, std::string input)> run;
-    /// Recorded with each task at submit (agents); empty = nothing.
+    /// Recorded with each task, at its submit or else at its first claim (agents); empty = nothing.
     std::string definition;
 
     int oldest() const { return compatible_from.value_or(version); }

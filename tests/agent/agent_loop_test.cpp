@@ -265,6 +265,31 @@ TEST(AgentLoop, ATaskSubmittedWhereTheAgentIsNotKnownTakesThatOfItsProgram) {
     EXPECT_EQ(w.world.run_to_end(w.world.submit("agent", R"({"text":"hello"})")).state, TaskState::completed);
 }
 
+TEST(AgentLoop, ADeployDoesNotChangeAnAgentThatWasSubmittedWithoutADefinition) {
+    AgentWorld w(script_of({ScriptedTurn::asks("wait", "{}"), ScriptedTurn::says("done")}));
+    bool begun = false;
+    w.tool("wait", "idempotent", [&](const std::string&, const Attempt&) {
+        if (!std::exchange(begun, true)) w.world.process().pool().block(std::chrono::seconds(10));
+        return std::string("waited");
+    });
+    detail::RegisteredType& type = w.world.registry.add("agent");
+    type.run = [&](Context& ctx, std::string input) { return agent_loop(ctx, std::move(input), &w.functions); };
+    w.agent.instructions = "as it was";
+    type.definition = encode(w.agent);
+    w.world.start();
+    const core::TaskId id = w.world.submit("agent", R"({"text":"hello"})");
+    ASSERT_TRUE(w.world.run_until([&] { return begun; }));
+    w.world.crash();
+
+    w.agent.instructions = "after the deploy";
+    w.agent.tools.clear();
+    type.definition = encode(w.agent);
+    w.world.start();
+    EXPECT_EQ(w.world.run_to_end(id).state, TaskState::completed);
+    ASSERT_EQ(w.model.requests().size(), 2u);
+    EXPECT_THAT(w.model.requests()[1].body, HasSubstr("as it was"));
+}
+
 TEST(AgentLoop, AnInputThatIsNoPromptFailsTheTask) {
     AgentWorld w(script_of({ScriptedTurn::says("done")}));
     w.world.start();

@@ -1,5 +1,6 @@
 // Who is next: priorities, aging, lanes, limits (spec section 7).
 #include "conformance/harness.hpp"
+#include "core/sha256.hpp"
 
 namespace pawl::test {
 namespace {
@@ -97,6 +98,33 @@ TEST_P(StoreConformance, TheFirstClaimBindsAVersionThatLaterClaimsMustServe) {
     Claim third = claim(9);
     third.types = {{"mail", 3, 1}};
     EXPECT_EQ(claim_all(*h, third), ids_of({1}));
+}
+
+TEST_P(StoreConformance, TheFirstClaimRecordsTheDefinitionOfATaskThatCameWithoutOne) {
+    const auto claim_with = [&](int version, const std::string& definition) {
+        Claim command = claim();
+        command.types = {{"mail", version, 1, std::make_shared<const std::string>(definition)}};
+        const Claimed claimed = ask<Claimed>(*h, command).value();
+        return claimed.tasks.empty() ? ClaimedTask{} : claimed.tasks.front();
+    };
+    Submit with_its_own = submit(2);
+    with_its_own.definition = "{\"own\":1}";
+    run(*h, {submit(1), with_its_own});
+    EXPECT_FALSE(row_of(*h, submit(1).id).definition);
+
+    const ClaimedTask first = claim_with(1, "{\"deploy\":1}");
+    EXPECT_EQ(first.row.id, submit(1).id);
+    EXPECT_EQ(first.definition, "{\"deploy\":1}");
+    EXPECT_EQ(row_of(*h, first.row.id).definition, std::optional(sha256("{\"deploy\":1}")));
+    EXPECT_EQ(claim_with(1, "{\"deploy\":1}").definition, "{\"own\":1}");
+
+    h->crash();
+    const ClaimedTask again = claim_with(1, "{\"deploy\":2}");
+    EXPECT_EQ(again.row.id, first.row.id);
+    EXPECT_EQ(again.definition, "{\"deploy\":1}") << "a deploy does not change what runs";
+    ask<Recorded>(*h, record(again, Complete{"1"})).value();
+    h->clock().advance(24h * 60);
+    EXPECT_EQ(ask<Purged>(*h, Purge{24h * 30, 10}).value().tasks, 1) << "and its definition goes with it";
 }
 
 TEST_P(StoreConformance, AQueueNeverRunsMoreThanItsLimit) {

@@ -213,5 +213,53 @@ TEST_P(StoreConformance, ALoadSeesWhatTheBatchWroteAndWaitsForItsFlush) {
     EXPECT_TRUE(applied.replies[0].early);
 }
 
+// ---- the limit of one journal ------------------------------------------------------------------------------------
+
+std::int64_t bytes_of(Harness& h, TaskRef task) {
+    std::int64_t bytes = 0;
+    for (const Entry& entry : journal_of(h, task))
+        bytes += static_cast<std::int64_t>(entry.result.size() + entry.error.size());
+    return bytes;
+}
+
+std::unique_ptr<LedgerBase> ledger_of_short_journals(Tables& tables, const StoreClock& clock, const Opening& opening) {
+    Opening with_limit = opening;
+    with_limit.journal_bytes_max = 1'000;
+    return make_ledger<AllGuards>(tables, clock, with_limit);
+}
+
+TEST_P(StoreConformance, AWorkerIsToldThatTheJournalIsFullAndAParkBecomesAPause) {
+    h = GetParam().make(ledger_of_short_journals);
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    const std::string result(300, '1');
+    EXPECT_FALSE(ask<Recorded>(*h, record(task, {}, {completed_step("a#1", result)})).value().journal_full);
+    EXPECT_FALSE(ask<Recorded>(*h, record(task, {}, {completed_step("b#1", result)})).value().journal_full);
+    h->crash();
+    EXPECT_EQ(row_of(*h, task.row.id).journal_bytes, bytes_of(*h, task.row.ref)) << "the owner never wrote the row";
+
+    const ClaimedTask again = claim_one(*h);
+    EXPECT_EQ(again.row.journal_bytes, 600);
+    EXPECT_TRUE(ask<Recorded>(*h, record(again, {}, {completed_step("c#1", result), completed_step("d#1", result)}))
+                    .value()
+                    .journal_full);
+    EXPECT_TRUE(ask<Recorded>(*h, record(again, {}, {completed_step("e#1")})).value().journal_full);
+    Park park;
+    park.wake_in = 1s;
+    EXPECT_EQ(ask<Recorded>(*h, record(again, park)).value().state, TaskState::paused);
+    EXPECT_EQ(state_of(*h, task.row.id), "paused(budget)");
+    EXPECT_NE(row_of(*h, task.row.id).error.find("1 GiB"), std::string::npos);
+    EXPECT_EQ(row_of(*h, task.row.id).journal_bytes, bytes_of(*h, task.row.ref));
+    EXPECT_EQ(code_of(ask<Operated>(*h, operate(task.row.id, Operate::Verb::resume))), Errc::refused);
+    EXPECT_EQ(ask<Operated>(*h, operate(task.row.id, Operate::Verb::cancel)).value().state, TaskState::cancelled);
+}
+
+TEST_P(StoreConformance, ATaskMayEndWithAFullJournal) {
+    h = GetParam().make(ledger_of_short_journals);
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    EXPECT_EQ(
+        ask<Recorded>(*h, record(task, Complete{"1"}, {completed_step("a#1", std::string(2'000, '1'))})).value().state,
+        TaskState::completed);
+}
+
 }  // namespace
 }  // namespace pawl::test

@@ -78,11 +78,11 @@ std::string shown(const TaskRow& row) {
         << instant_text(row.deadline) << " length " << (row.deadline_length ? row.deadline_length->count() : -1)
         << " timeout " << (row.queue_timeout ? row.queue_timeout->count() : -1) << " attempts "
         << row.max_attempts.value_or(-1) << " fence " << row.fence.epoch << '.' << row.fence.claim << " claimed_no "
-        << row.claimed_no << " last_no " << row.last_no << " crashes " << row.crash_count << " generation "
-        << row.generation << " reopened " << row.reopened << " ending " << to_string(row.ending) << " flags "
-        << row.pause_requested << row.has_undo << row.suspect << row.has_open_intent << " definition "
-        << (row.definition ? to_hex(*row.definition) : "-") << " root " << row.root << " parent " << row.parent
-        << " trace "
+        << row.claimed_no << " last_no " << row.last_no << " bytes " << row.journal_bytes << " crashes "
+        << row.crash_count << " generation " << row.generation << " reopened " << row.reopened << " ending "
+        << to_string(row.ending) << " flags " << row.pause_requested << row.has_undo << row.suspect
+        << row.has_open_intent << " definition " << (row.definition ? to_hex(*row.definition) : "-") << " root "
+        << row.root << " parent " << row.parent << " trace "
         << to_hex(std::string_view(reinterpret_cast<const char*>(row.trace_id.data()), row.trace_id.size()))
         << " created " << count(row.created) << " updated " << count(row.updated) << " active " << row.active.count()
         << " key " << row.key << " input " << row.input << " output " << row.output << " error " << row.error;

@@ -43,6 +43,25 @@ TEST_F(PauseTest, PauseLetsTheRunningStepEndAndStartsNoNewOne) {
     EXPECT_EQ(stage.order(), (std::vector<std::string>{"a", "b", "c"}));
 }
 
+TEST_F(PauseTest, ATaskWhoseJournalIsFullEndsWhatRunsAndWaitsForAPerson) {
+    world.options.make_ledger = [](core::Tables& tables, const core::StoreClock& clock, const core::Opening& opening) {
+        core::Opening with_limit = opening;
+        with_limit.journal_bytes_max = 1'000;
+        return core::make_ledger<core::AllGuards>(tables, clock, with_limit);
+    };
+    for (const char* name : {"a", "b"}) stage.on(name, [](const Attempt&) { return std::string(600, 'x'); });
+    world.serve("three", three_steps, &stage);
+    world.start();
+    const auto id = world.submit("three", "0");
+    world.run_to_end(id);
+
+    EXPECT_EQ(row(id).state, TaskState::paused);
+    EXPECT_EQ(row(id).reason, Reason::budget);
+    EXPECT_EQ(core::decode_failure(row(id).error).message, core::journal_full_text);
+    EXPECT_EQ(stage.order(), (std::vector<std::string>{"a", "b"})) << "what had been recorded stays";
+    EXPECT_EQ(entries(id, EntryKind::step_completed).size(), 2u);
+}
+
 TEST_F(PauseTest, AResumeBeforeTheRunningStepEndedTakesThePauseBack) {
     stage.on("b", [this](const Attempt& attempt) -> std::string {
         stage.work(attempt, 10s);

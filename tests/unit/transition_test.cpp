@@ -17,11 +17,14 @@ public:
     void entry(const TaskRow& row, const transition::NewEntry& e) override {
         EXPECT_EQ(row.last_no, static_cast<int>(kinds.size()) + 1) << "numbers have no gap";
         kinds.push_back(e.kind);
+        bytes += static_cast<std::int64_t>(e.result.size() + e.error.size());
+        EXPECT_EQ(row.journal_bytes, bytes);
         facts.see({row.last_no, e.kind, std::string(e.path), e.number});
     }
     void notice(Notice::What what, const TaskRow&) override { notices.push_back(what); }
 
     std::vector<EntryKind> kinds;
+    std::int64_t bytes = 0;
     std::vector<Notice::What> notices;
     JournalFacts facts;
 };
@@ -198,6 +201,7 @@ TEST(Transition, ARefusedCommandChangesNothing) {
                 TaskRow row = task.row;
                 Recorder fresh;
                 fresh.kinds.resize(static_cast<std::size_t>(row.last_no));
+                fresh.bytes = row.journal_bytes;
                 const auto done = transition::operate({task.now, task.wall, fresh}, row, command, task.sink.facts);
                 if (done) continue;
                 ++refused;

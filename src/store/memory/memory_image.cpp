@@ -182,6 +182,8 @@ std::vector<StoredRow> MemoryImage::running() {
         rows.push_back(*task(ref, false));
         TaskRow& row = rows.back().row;
         const std::vector<Entry>& entries = journals_.at(ref);
+        for (auto at = entries.begin() + row.last_no; at != entries.end(); ++at)
+            row.journal_bytes += static_cast<std::int64_t>(at->result.size() + at->error.size());
         row.last_no = entries.back().no;
         row.has_progressed = std::any_of(entries.begin() + row.claimed_no, entries.end(),
                                          [](const Entry& entry) { return shows_progress(entry.kind); });

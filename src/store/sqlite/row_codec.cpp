@@ -92,6 +92,7 @@ StoredRow read_row(Statement::Use& use) {
     row.key = use.text(29);
     row.error = use.payload(30, &stored.is_readable);
     row.format_min = use.small(31);
+    row.journal_bytes = use.integer(32);
     return stored;
 }
 
@@ -121,7 +122,13 @@ void bind_changing(Statement::Use& use, const TaskRow& row, LaneId lane) {
         .bind_optional(row.deadline_length)
         .bind(Payload{row.error})
         .bind(static_cast<std::int64_t>(row.format_min))
-        .bind(row.ref);
+        .bind(row.journal_bytes);
+    if (row.definition) {
+        use.bind(Bytes(*row.definition));
+    } else {
+        use.bind_null();
+    }
+    use.bind(row.ref);
 }
 
 void bind_fixed(Statement::Use& use, const TaskRow& row) {
@@ -130,13 +137,8 @@ void bind_fixed(Statement::Use& use, const TaskRow& row) {
         .bind(static_cast<std::int64_t>(row.generation))
         .bind(static_cast<std::int64_t>(row.priority))
         .bind_optional(row.queue_timeout)
-        .bind_optional(row.max_attempts);
-    if (row.definition) {
-        use.bind(Bytes(*row.definition));
-    } else {
-        use.bind_null();
-    }
-    use.bind(row.root);
+        .bind_optional(row.max_attempts)
+        .bind(row.root);
     if (row.parent != 0) {
         use.bind(row.parent);
     } else {

@@ -101,10 +101,11 @@ void SqliteTables::insert(const TaskRow& row, LaneId lane) {
     auto use = statement(
                    "insert into task(line, lane, state, reason, reason_before, due, expires, deadline, fence, "
                    "claimed_no, last_no, crash_count, ending, flags, updated, active, reopened, deadline_length, "
-                   "error, format_min, id, public_id, sort_key, generation, priority, queue_timeout, max_attempts, "
-                   "definition, root, parent, trace_id, created, k, input) "
+                   "error, format_min, journal_bytes, definition, id, public_id, sort_key, generation, priority, "
+                   "queue_timeout, "
+                   "max_attempts, root, parent, trace_id, created, k, input) "
                    "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)")
+                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)")
                    .use();
     bind_changing(use, row, lane);
     bind_fixed(use, row);
@@ -116,7 +117,8 @@ void SqliteTables::update(const TaskRow& row, LaneId lane) {
                    "update task set line = ?1, lane = ?2, state = ?3, reason = ?4, reason_before = ?5, due = ?6, "
                    "expires = ?7, deadline = ?8, fence = ?9, claimed_no = ?10, last_no = ?11, crash_count = ?12, "
                    "ending = ?13, flags = ?14, updated = ?15, active = ?16, reopened = ?17, "
-                   "deadline_length = ?18, error = ?19, format_min = ?20 where id = ?21")
+                   "deadline_length = ?18, error = ?19, format_min = ?20, journal_bytes = ?21, "
+                   "definition = ?22 where id = ?23")
                    .use();
     bind_changing(use, row, lane);
     use.run();
@@ -136,12 +138,16 @@ std::vector<StoredRow> SqliteTables::running() {
     auto use = statement("select " PAWL_TASK_COLUMNS
                          ", (select max(no) from journal where task = task.id), "
                          "exists (select 1 from journal where task = task.id and no > task.claimed_no and kind "
-                         "in " PAWL_PROGRESS_KINDS ") from task where line = 3 order by task.id")
+                         "in " PAWL_PROGRESS_KINDS
+                         "), (select coalesce(sum(ifnull(length(result) - 1, 0) + "
+                         "ifnull(length(error) - 1, 0)), 0) from journal where task = task.id and no > task.last_no) "
+                         "from task where line = 3 order by task.id")
                    .use();
     while (use.next()) {
         rows.push_back(read_row(use));
         rows.back().row.last_no = use.small(task_columns);
         rows.back().row.has_progressed = use.small(task_columns + 1) != 0;
+        rows.back().row.journal_bytes += use.integer(task_columns + 2);
     }
     return rows;
 }

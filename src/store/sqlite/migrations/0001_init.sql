@@ -70,6 +70,7 @@ create table task(
     k text,                           -- idempotency key
     error blob,
     format_min int not null,          -- what a worker must read to go on; an older one leaves it alone
+    journal_bytes int not null,       -- of the results and errors of the entries up to last_no
     input blob                        -- up to 1 KiB; a longer one is the result of the submitted entry, so that
                                       -- a transition does not write it again
     -- the output is the result of the completed entry
