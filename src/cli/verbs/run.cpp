@@ -155,6 +155,16 @@ int report(Console& console, const End& end, const std::string& id) {
     return code;
 }
 
+// What ended in the grace time has its answer; nobody was there any more to follow it to its end.
+int after_signal(Console& console, const std::string& id, int signal) {
+    if (id.empty()) return 128 + signal;
+    auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
+    const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
+    if (ended) return report(console, end_of(std::move(*response)), id);
+    console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
+    return 128 + signal;
+}
+
 // Works the file in this process and follows the task from a thread beside it.
 int work_here(Console& console, HeldFile& held, const Options& options, std::string& id, std::string& after) {
     Working working(held);
@@ -205,15 +215,7 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     follower.join();
     if (working.lost()) return console.fail(*working.lost());
     held.close_store();
-    if (signal > 0) {
-        if (id.empty()) return 128 + signal;
-        // What ended in the grace time has its answer; nobody was there any more to follow it to its end.
-        auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
-        const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
-        if (ended) return report(console, end_of(std::move(*response)), id);
-        console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
-        return 128 + signal;
-    }
+    if (signal > 0) return after_signal(console, id, signal);
     return code.get();
 }
 
