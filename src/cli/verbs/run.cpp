@@ -155,6 +155,16 @@ int report(Console& console, const End& end, const std::string& id) {
     return code;
 }
 
+// What ended in the grace time has its answer; nobody was there any more to follow it to its end.
+int after_signal(Console& console, const std::string& id, int signal) {
+    if (id.empty()) return 128 + signal;
+    auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
+    const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
+    if (ended) return report(console, end_of(std::move(*response)), id);
+    console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
+    return 128 + signal;
+}
+
 // Works the file in this process and follows the task from a thread beside it.
 int work_here(Console& console, HeldFile& held, const Options& options, std::string& id, std::string& after) {
     Working working(held);
@@ -206,15 +216,7 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     if (working.lost())
         return leave_functions_behind(held, held.holder().engine().options().hard_stop, console.fail(*working.lost()));
     held.close_store();
-    int exit = signal > 0 ? 128 + signal : code.get();
-    if (signal > 0 && !id.empty()) {
-        // What ended in the grace time has its answer; nobody was there any more to follow it to its end.
-        auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
-        const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
-        if (ended) exit = report(console, end_of(std::move(*response)), id);
-        else console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
-    }
-    return leave_functions_behind(held, left_after_drain, exit);
+    return leave_functions_behind(held, left_after_drain, signal > 0 ? after_signal(console, id, signal) : code.get());
 }
 
 int run(Console& console, runtime::Registry& registry, const Options& options) {
