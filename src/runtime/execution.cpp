@@ -13,6 +13,16 @@ namespace pawl::detail {
 using core::EntryKind;
 using Op = OpState::Phase;
 
+namespace {
+
+void announce_attempt(OpState& s, std::int64_t at_us, std::string identity) {
+    s.intent_open = true;
+    s.identity = std::move(identity);
+    if (s.first_us == 0) s.first_us = at_us;
+}
+
+}  // namespace
+
 Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed,
                      const RegisteredType& type)
     : engine_(engine),
@@ -195,9 +205,7 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
     switch (kind) {
         case EntryKind::step_started:
         case EntryKind::step_begun:
-            s.intent_open = true;
-            s.identity = std::move(result);
-            if (s.first_us == 0) s.first_us = at_us;
+            announce_attempt(s, at_us, std::move(result));
             break;
         case EntryKind::step_attempt_failed:
             s.intent_open = s.unknown_open = false;

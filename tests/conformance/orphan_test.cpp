@@ -150,7 +150,7 @@ TEST_P(Orphan, ARetriedTaskKnowsTheStepAsUnknown) {
     EXPECT_EQ(first_void.kind, cancelled) << "what the store said of the steps stays said";
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, Orphan, testing::ValuesIn(kinds()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Stores, Orphan, testing::ValuesIn(kinds()), [](const auto& of) { return of.param.name; });
 
 }  // namespace
 }  // namespace pawl::test
