@@ -73,7 +73,8 @@ public:
     bool any_active_under(const std::string& prefix) const;
     /// Asks the group, once everything that can run has run, whether it is drained.
     void check_later(Group& group) { checks_.push_back(&group); }
-    /// Its code goes on, and the group with it: checks that are still due, of groups within it, too, would find it gone.
+    /// Its code goes on, and the group with it: checks that are still due, of groups within it, too, would find it
+    /// gone.
     void drained(Group& group, const std::string& prefix);
     void diverge(std::string text);
     TimePoint observed_time() const;

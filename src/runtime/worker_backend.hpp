@@ -16,8 +16,8 @@ public:
     /// `explain` answers `why` (it lies in a layer above). Both, and `registry`, outlive the backend.
     WorkerBackend(Holder& holder, const Registry& registry, std::function<std::string(const std::string& id)> explain);
 
-    /// Before the holder goes: who waits is told, calls inside end, later ones get store_unavailable. Clients and handles
-    /// may live on.
+    /// Before the holder goes: who waits is told, calls inside end, later ones get store_unavailable. Clients and
+    /// handles may live on.
     void close();
 
     Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;

@@ -205,7 +205,7 @@ TEST(ModelFault, AKeyBehindJsonEscapesIsMaskedInAnswersArgumentsAndIds) {
 TEST(ModelFault, AKeyBehindJsonEscapesIsMaskedInErrors) {
     const std::string quoted = R"(sk-AbCd\/EfGh1234\u0035)";
     for (const std::string& body : {R"({"error":{"message":"unknown key )" + quoted + "\"}}",
-                                   "<pre>" + std::string(190, '.') + quoted, R"({"error":")" + quoted + "\"}"}) {
+                                    "<pre>" + std::string(190, '.') + quoted, R"({"error":")" + quoted + "\"}"}) {
         AgentWorld w(answers());
         ::setenv("PAWL_TEST_MODEL_KEY", QuotingEndpoint::key, 1);
         const QuotingEndpoint endpoint([&](core::HttpResponse& response) {

@@ -17,6 +17,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <string>
 
 namespace pawl::testing {
@@ -117,5 +118,33 @@ private:
         co_return to_json(result);
     }
 };
+
+// What the tests of several files serve.
+
+inline Workflow<std::int64_t> sums_a_local(Context& ctx, int n, Meeting* meeting) {
+    std::vector<int> numbers(1'000, n);
+    const std::int64_t sum = co_await ctx.step("sum", [&](const Attempt&) {
+        meeting->executions++;
+        meeting->begun.open();
+        meeting->go_on.pass();
+        meeting->seen = std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
+        meeting->returned++;
+        return meeting->seen.load();
+    });
+    co_return sum;
+}
+
+inline int square(int n) { return n * n; }
+inline Workflow<int> squares(Context& ctx, int n) {
+    const int pooled = co_await ctx.step("pool", square, n);
+    const int looped = co_await ctx.step("loop", square, n).on_loop();
+    co_await ctx.sleep(1ms);
+    co_return pooled == looped ? pooled : -1;
+}
+
+inline Workflow<int> sleeps_long(Context& ctx, int) {
+    co_await ctx.sleep(std::chrono::hours(1));
+    co_return 0;
+}
 
 }  // namespace pawl::testing

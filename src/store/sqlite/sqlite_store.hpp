@@ -40,8 +40,8 @@ struct SqliteOptions {
 ///
 /// Errors: store_locked (another process holds it; the message names it), store_readonly, store_newer, store_corrupt
 /// (damaged, no database, or one of another program), refused (another store than that of `last`; a network file
-/// system; a file with hard links), bad_input (a folder), disk_full, not_found (also: the file of `last` is gone), store_unavailable. Nothing
-/// was changed then. `clock` must outlive the store.
+/// system; a file with hard links), bad_input (a folder), disk_full, not_found (also: the file of `last` is gone),
+/// store_unavailable. Nothing was changed then. `clock` must outlive the store.
 Result<std::unique_ptr<core::Store>> open_sqlite(const std::string& path, const core::Clock& clock,
                                                  const SqliteOptions& options = {},
                                                  core::MakeLedger make = core::make_ledger<core::AllGuards>);
