@@ -450,6 +450,7 @@ void Execution::recover(OpBase& op) {
             (*recover)(identity);
         } catch (const std::exception& e) { alive = e.what(); }
         engine_.loop().post([this, &op, running, judge, alive = std::move(alive)] {
+            if (running->deaf) engine_.count_deaf(-1);
             std::erase_if(running_, [&](const auto& r) { return r.get() == running; });
             if (phase_ != Phase::live) return engine_.finished(*this);
             if (ending_ == core::Ending::none && alive.empty()) judge();
