@@ -20,6 +20,9 @@ void log_to_stderr(const char* default_level);
 class Working {
 public:
     explicit Working(HeldFile& held);
+    ~Working() { held_.holder().on_fatal({}); }
+    Working(const Working&) = delete;
+    Working& operator=(const Working&) = delete;
 
     /// Returns when everything is handed back. The answer: the signal that ended it, 0 for leave(), -1 when the
     /// store was lost for good (`lost` says why).

@@ -55,9 +55,14 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
     if (!held) return console.fail(held.error());
 
     Working working(**held);
+    // What the loop has not run by its end runs while the file is closed, when `working` is gone.
+    const auto here = std::make_shared<bool>();
     if (options.until_idle)
-        (*held)->holder().loop().post(
-            [&] { runtime::when_idle((*held)->holder(), registry, options.queues, [&working] { working.leave(); }); });
+        (*held)->holder().loop().post([&, here = std::weak_ptr(here)] {
+            runtime::when_idle((*held)->holder(), registry, options.queues, [&working, here] {
+                if (!here.expired()) working.leave();
+            });
+        });
     (*held)->work();
     spdlog::info("worker: working {}, {} tasks at once", console.file(), held_options.holder.engine.concurrency);
     working.run();
