@@ -180,7 +180,7 @@ TEST(Secret, ItIsMaskedWhereverItStands) {
 
 TEST(Secret, ItIsMaskedWhereJsonEscapesStandForIt) {
     const std::string key = "sk-AbCd/EfGh\"12";
-    for (const std::string& text :
+    for (const std::string text :
          {R"(sk-AbCd/EfGh"12)", R"(sk-AbCd\/EfGh\"12)", R"(sk-AbCd\\\/EfGh\\\"12)", R"(sk\u002dAbCd\u002FEfGh\u002212)",
           R"(\u0073k-AbCd\\\\u002fEfGh\\u002212)", R"(sk-AbCd\u005c/EfGh"12)"})
         EXPECT_EQ(without_secret("a " + text + " b", key),
