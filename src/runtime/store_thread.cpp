@@ -35,9 +35,11 @@ void StoreThread::run() {
     using What = Turns::What;
     Turns::Next next;
     std::vector<Item> items;
+    bool is_short = false;
     for (;;) {
         // At the end nobody waits for a store that is lost or a disk that is full: nothing of it was acknowledged.
-        if (next.pause > core::Micros{0} && !pause(next.pause)) break;
+        is_short = next.pause > core::Micros{0} && !pause(next.pause);
+        if (is_short) break;
         const bool needs_items = next.what == What::take || next.what == What::dead;
         if (needs_items && !wait_for_work(items)) break;
         if (next.what == What::dead) turns_.refuse(std::move(items));
@@ -51,8 +53,8 @@ void StoreThread::run() {
     std::vector<Item> late = batcher_.take();
     for (const Item& item : late) {
         const auto* record = std::get_if<core::Record>(&item.command);
-        // A task that is only handed back loses nothing by it.
-        if (record && (!record->entries.empty() || !std::holds_alternative<core::HandBack>(record->next)))
+        // A task that is only handed back loses nothing by it, and what came after the last batch came too late.
+        if (is_short && record && (!record->entries.empty() || !std::holds_alternative<core::HandBack>(record->next)))
             lost_records_++;
     }
     turns_.refuse(std::move(late), {Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
