@@ -38,7 +38,7 @@ public:
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after, int max) override {
         return store_->journal(task, after, max);
     }
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t after, int max) override {
+    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& after, int max) override {
         return store_->feed(after, max);
     }
     Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }

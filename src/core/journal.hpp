@@ -115,9 +115,20 @@ Failure decode_failure(std::string_view text);
 struct Entry;
 bool is_readable(const Entry& entry);
 
+/// A place in the feed of all tasks. Opaque to clients.
+struct FeedCursor {
+    std::int64_t transaction = 0;  ///< 0 in a store with one writer
+    std::int64_t seq = 0;
+
+    friend auto operator<=>(const FeedCursor&, const FeedCursor&) = default;
+};
+std::string to_string(const FeedCursor& cursor);
+/// Nothing when it is no text of to_string.
+std::optional<FeedCursor> parse_feed_cursor(std::string_view text);
+
 /// One recorded entry.
 struct Entry {
-    std::int64_t seq = 0;  ///< the store's feed cursor
+    FeedCursor cursor;
     TaskRef task = 0;
     int no = 0;  ///< 1, 2, 3 ... within the task, without gaps
     EntryKind kind = EntryKind::submitted;

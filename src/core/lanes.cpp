@@ -55,6 +55,11 @@ void ReadyWindow::remove(const Head& head) {
     if (found != rows_.end() && *found == head) rows_.erase(found);
 }
 
+void ReadyWindow::clear() {
+    rows_.clear();
+    complete_ = true;
+}
+
 void ReadyWindow::refill(const std::vector<Head>& rows, bool complete) {
     PAWL_ASSERT(rows_.empty());
     rows_.assign(rows.begin(), rows.end());
@@ -64,6 +69,7 @@ void ReadyWindow::refill(const std::vector<Head>& rows, bool complete) {
 // ---- lanes -------------------------------------------------------------------------------------------------------
 
 void Lanes::load() {
+    if (shared_) return;  // each batch is told what it needs
     for (const auto& [key, settings] : tables_.queues()) {
         Queue& queue = queues_[queue_index(key)];
         queue.settings = settings;
@@ -92,6 +98,28 @@ void Lanes::forget() {
     }
 }
 
+void Lanes::forget_rows() {
+    for (const LaneId id : std::exchange(filled_, {})) {
+        Lane& filled = lane(id);
+        Group& group = groups_[filled.group];
+        if (!filled.window.empty()) group.heads.erase({filled.window.front(), id});
+        group.to_refill.erase(id);
+        filled.window.clear();
+    }
+    for (const std::size_t noted : std::exchange(noted_, {})) {
+        Queue& queue = queues_[noted];
+        queue = {queue.key, {}, 0, {}, false};
+    }
+    suspects_.clear();
+    at_risk_ = 0;
+}
+
+void Lanes::note_queue(const QueueKey& key, const QueueNow& now) {
+    const std::size_t index = queue_index(key);
+    queues_[index] = {key, now.settings, now.running, now.pending, true};
+    noted_.push_back(index);
+}
+
 void Lanes::admit(LaneId id, const LaneKey& key) {
     PAWL_ASSERT(!lanes_.contains(id));
     const std::size_t group = group_index(key);
@@ -105,7 +133,7 @@ LaneId Lanes::id_of(const LaneKey& key) {
     const auto found = ids_.find(key);
     if (found != ids_.end()) return found->second;
     const LaneId id = newest_ + 1;
-    tables_.add_lane(id, key);
+    if (!shared_) tables_.add_lane(id, key);
     admit(id, key);
     lane(id).window.refill({}, true);  // a new lane has no rows yet
     groups_[lane(id).group].to_refill.erase(id);
@@ -123,7 +151,7 @@ const Lanes::Lane& Lanes::lane(LaneId id) const { return const_cast<Lanes*>(this
 
 std::size_t Lanes::queue_index(const QueueKey& key) {
     const auto [found, is_new] = queue_ids_.emplace(key, queues_.size());
-    if (is_new) queues_.push_back({key, {}, 0, {}});
+    if (is_new) queues_.push_back({key, {}, 0, {}, !shared_});
     return found->second;
 }
 
@@ -148,6 +176,7 @@ void Lanes::change_window(LaneId id, Change&& change) {
 }
 
 void Lanes::add(LaneId id, const Head& head) {
+    if (shared_) filled_.push_back(id);
     change_window(id, [&](ReadyWindow& w) { w.add(head); });
 }
 
@@ -168,6 +197,7 @@ void Lanes::drop(TaskRef ref) {
 
 void Lanes::count_running(LaneId id, int change) {
     Queue& queue = queue_of(id);
+    if (!queue.is_counted) return;
     queue.running += change;
     PAWL_ASSERT(queue.running >= 0);
 }

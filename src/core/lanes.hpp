@@ -25,6 +25,8 @@ public:
     /// It ran empty, and there may be more in the tables.
     bool needs_refill() const { return rows_.empty() && !complete_; }
     void refill(const std::vector<Head>& rows, bool complete);
+    /// It has no rows, and what is added is all there is.
+    void clear();
 
 private:
     std::deque<Head> rows_;
@@ -40,12 +42,15 @@ public:
     /// Reads a lane's first ready rows from the tables, whatever is still unwritten included.
     using Refill = std::function<std::vector<Head>(LaneId, int rows_max)>;
 
-    Lanes(Tables& tables, Refill refill) : tables_(tables), refill_(std::move(refill)) {}
+    Lanes(Tables& tables, Refill refill)
+        : tables_(tables), shared_(tables.shared() != nullptr), refill_(std::move(refill)) {}
 
     /// Reads lanes, suspects and queue settings.
     void load();
     /// Forgets all but the kinds of claimers.
     void forget();
+    /// Of shared tables: forgets rows and queues, but not the lanes. What the next batch needs of them is read anew.
+    void forget_rows();
 
     /// The lane of that key; made when it is new.
     LaneId id_of(const LaneKey& key);
@@ -63,12 +68,20 @@ public:
     void count_pending(LaneId lane, int change);
     /// A running suspect that has not yet shown that it lives: no other may start beside it.
     void count_at_risk(int change) { at_risk_ += change; }
+    void set_at_risk(int count) { at_risk_ = count; }
 
     // ---- queues
     QueueSettings queue(const QueueKey& key) const;
     /// Requires that the tables know every row.
     void set_queue(const QueueKey& key, const QueueSettings& settings);
     bool is_full(const QueueKey& key) const;
+    /// What the tables say of a queue now. `pending` where it has a depth_max.
+    struct QueueNow {
+        QueueSettings settings;
+        int running = 0;
+        std::optional<std::int64_t> pending;
+    };
+    void note_queue(const QueueKey& key, const QueueNow& now);
 
     // ---- claims
     struct Pick {
@@ -115,6 +128,7 @@ private:
         QueueSettings settings;
         int running = 0;
         std::optional<std::int64_t> pending;  // counted while there is a depth_max
+        bool is_counted = true;               // `running` is what the tables say
         bool is_open() const {
             return !settings.paused && (settings.concurrency == 0 || running < settings.concurrency);
         }
@@ -146,6 +160,7 @@ private:
     void change_window(LaneId id, Change&& change);
 
     Tables& tables_;
+    const bool shared_;
     Refill refill_;
     std::unordered_map<LaneId, Lane> lanes_;
     LaneId newest_ = 0;
@@ -155,6 +170,8 @@ private:
     std::deque<Queue> queues_;
     std::map<QueueKey, std::size_t> queue_ids_;
     std::set<std::pair<Head, LaneId>> suspects_;
+    std::vector<LaneId> filled_;      // shared: lanes that got rows since forget_rows()
+    std::vector<std::size_t> noted_;  // shared: queues that were noted since then
     int at_risk_ = 0;
     std::deque<Plan> plans_;
 };

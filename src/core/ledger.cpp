@@ -31,6 +31,7 @@ std::size_t LedgerBase::IdHash::operator()(const TaskId& id) const {
 
 LedgerBase::LedgerBase(Tables& tables, const StoreClock& clock, const Opening& opening)
     : tables_(tables),
+      shared_(tables.shared()),
       clock_(clock),
       opening_(opening),
       opened_(clock.now()),
@@ -76,17 +77,23 @@ void LedgerBase::open() {
     for (const TaskRow& row : held) facts.push_back(intents_of(row));
     end_orphans(held, facts);
     if (tables_.failure()) return;
-    const bool alone = suspect_was_alone(held);
-    for (std::size_t i = 0; i < held.size(); i++) {
-        const bool is_living = held[i].fence.epoch == opening_.living_epoch;
-        change(*fetch(held[i].ref), [&](TaskRow& r) {
-            if (is_living) transition::hand_back(stage(), r, facts[i]);
-            else transition::take_over(stage(), r, alone, opening_.marks.clock, facts[i]);
-        });
-    }
+    take_over(held, facts, opening_.marks.clock);
     write_back();
     find_next();
     notices_.clear();
+}
+
+// All that one owner held.
+void LedgerBase::take_over(const std::vector<TaskRow>& held, const std::vector<JournalFacts>& facts,
+                           Instant last_seen) {
+    const bool alone = suspect_was_alone(held);
+    for (std::size_t i = 0; i < held.size(); i++) {
+        const bool is_living = !shared_ && held[i].fence.epoch == opening_.living_epoch;
+        change(*fetch(held[i].ref), [&](TaskRow& r) {
+            if (is_living) transition::hand_back(stage(), r, facts[i]);
+            else transition::take_over(stage(), r, alone, last_seen, facts[i]);
+        });
+    }
 }
 
 // Before the take-over is durable: if we die in the middle, the next opening finds the tasks as we did. From here on
@@ -105,10 +112,13 @@ void LedgerBase::end_orphans(const std::vector<TaskRow>& held, const std::vector
 }
 
 void LedgerBase::close() {
+    std::optional<SharedTables::Outlook> outlook;
+    if (shared_) outlook = shared_->look_at_held(HeldRows(*this));
     begin_batch();
+    if (outlook) take_in_held(*outlook);
     std::vector<TaskRef> running;
     for (const auto& [ref, cached] : cache_) {
-        if (cached->row.state == TaskState::running) running.push_back(ref);
+        if (cached->row.state == TaskState::running && (!shared_ || is_held_here(cached->row))) running.push_back(ref);
     }
     std::sort(running.begin(), running.end());
     for (const TaskRef ref : running) {
@@ -127,6 +137,7 @@ void LedgerBase::reload(const Marks& marks) {
     new_ids_.clear();
     notices_.clear();
     lanes_.forget();
+    ++transaction_;
     seq_ = marks.seq;
     ref_ = marks.ref;
     flushed_ = batch_;
@@ -142,7 +153,8 @@ void LedgerBase::begin_batch() {
     notices_.clear();
 }
 
-Fence LedgerBase::next_fence() {
+Fence LedgerBase::next_fence(const TaskRow& row) {
+    if (shared_) return {row.fence.epoch + 1, shared_->worker()};
     if (claims_ == opening_.claims_max) {
         tables_.set_epoch(++epoch_);
         claims_ = 0;
@@ -151,9 +163,12 @@ Fence LedgerBase::next_fence() {
 }
 
 Applied LedgerBase::apply(std::span<const Command> batch) {
+    std::optional<SharedTables::Outlook> outlook;
+    if (shared_) outlook = look(batch);
     begin_batch();
     Applied applied;
     applied.replies.reserve(batch.size());
+    if (outlook) take_in(*outlook);
     pass_time();
     for (const Command& command : batch) {
         if (tables_.failure()) return applied;
@@ -167,7 +182,7 @@ Applied LedgerBase::apply(std::span<const Command> batch) {
     applied.next_due = due_.get();
     if (expiry_.get() && (!applied.next_due || *expiry_.get() < *applied.next_due)) applied.next_due = expiry_.get();
     applied.next_deadline = deadline_.get();
-    applied.last_seq = seq_;
+    applied.newest = newest();
     return applied;
 }
 
@@ -175,25 +190,30 @@ void LedgerBase::flushed() {
     flushed_ = batch_;
     for (const TaskRef ref : touched_) {
         const auto found = cache_.find(ref);
-        if (found != cache_.end() && found->second->row.state != TaskState::running) cache_.erase(found);
+        if (found == cache_.end()) continue;
+        const TaskRow& row = found->second->row;
+        const bool is_kept = shared_ ? is_held_here(row) : row.state == TaskState::running;
+        if (!is_kept) cache_.erase(found);
     }
     touched_.clear();
+    ++transaction_;
 }
 
 // ---- rows --------------------------------------------------------------------------------------------------------
 
 LedgerBase::Cached* LedgerBase::fetch(TaskRef ref, bool with_input) {
     const auto found = cache_.find(ref);
-    if (found != cache_.end() && (!with_input || found->second->has_input)) return found->second.get();
+    const bool is_known = found != cache_.end() && is_seen(*found->second);
+    if (is_known && (!with_input || found->second->has_input)) return found->second.get();
     std::optional<StoredRow> stored = tables_.task(ref, with_input);
     if (!stored) return nullptr;
-    // A running task is always in the cache: one that is not contradicts itself.
-    const bool runs_unheld = found == cache_.end() && stored->row.state == TaskState::running;
+    // Without a look at the tables a running task is always in the cache: one that is not contradicts itself.
+    const bool runs_unheld = !shared_ && found == cache_.end() && stored->row.state == TaskState::running;
     if (!stored->is_readable || runs_unheld) {
         set_aside(ref);
         return nullptr;
     }
-    if (found == cache_.end()) return adopt(std::move(*stored), with_input);
+    if (!is_known) return adopt(std::move(*stored), with_input);
     found->second->row.input = std::move(stored->row.input);
     found->second->has_input = true;
     return found->second.get();
@@ -224,7 +244,9 @@ TaskRef LedgerBase::find(const TaskId& id) {
 }
 
 LedgerBase::Cached* LedgerBase::adopt(StoredRow stored, bool has_input) {
-    if (!lanes_.contains(stored.lane)) {
+    if (shared_) {
+        stored.lane = lanes_.id_of(stored.row.lane);
+    } else if (!lanes_.contains(stored.lane)) {
         tables_.fail_corrupt(to_string(stored.row.id) + " is in a lane that does not exist");
         return nullptr;
     }
@@ -233,6 +255,7 @@ LedgerBase::Cached* LedgerBase::adopt(StoredRow stored, bool has_input) {
     cached->lane = stored.lane;
     cached->row.lane = lanes_.key_of(stored.lane);
     cached->has_input = has_input;
+    cached->seen_in = transaction_;
     touched_.push_back(cached->row.ref);
     auto& slot = cache_[cached->row.ref];
     slot = std::move(cached);
@@ -246,6 +269,7 @@ LedgerBase::Cached& LedgerBase::insert(TaskRow row) {
     cached->is_new = true;
     cached->has_input = true;
     cached->changed_in = batch_;
+    cached->seen_in = transaction_;
     touched_.push_back(cached->row.ref);
     new_ids_.emplace(cached->row.id, cached->row.ref);
     auto& slot = cache_[cached->row.ref];
@@ -265,6 +289,7 @@ void LedgerBase::mark_dirty(Cached& cached) {
 void LedgerBase::write_back() {
     for (const TaskRef ref : dirty_) {
         Cached& cached = *cache_.at(ref);
+        ++cached.row.revision;
         if (cached.is_new) {
             tables_.insert(cached.row, cached.lane);
         } else {

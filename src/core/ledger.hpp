@@ -5,6 +5,7 @@
 #include "core/guards.hpp"
 #include "core/lanes.hpp"
 #include "core/limits.hpp"
+#include "core/shared_tables.hpp"
 #include "core/tables.hpp"
 
 #include <cstdint>
@@ -60,7 +61,8 @@ struct Opening {
 /// Everything but the guards. Not thread-safe; lives with its store.
 ///
 /// Rows of running tasks, and rows changed since the last flush, are kept in memory: a row that a batch changes several
-/// times is written once, at its end, and a step's result costs one new entry and no row at all.
+/// times is written once, at its end, and a step's result costs one new entry and no row at all. On shared tables what
+/// is kept counts only after a look at them (core/shared_tables.hpp, core/ledger_shared.cpp).
 class LedgerBase {
 public:
     LedgerBase(Tables& tables, const StoreClock& clock, const Opening& opening);
@@ -87,7 +89,7 @@ protected:
     /// The worker that shows `fence` holds `row`.
     virtual bool holds(const TaskRow& row, const Fence& fence) const = 0;
     /// An epoch of this opening: all but the first few thousand million claims have the one it began with.
-    bool is_ours(std::int32_t epoch) const { return epoch >= opening_.epoch && epoch <= epoch_; }
+    bool is_ours(std::int32_t epoch) const { return shared_ || (epoch >= opening_.epoch && epoch <= epoch_); }
 
 private:
     struct Cached {
@@ -97,6 +99,7 @@ private:
         bool is_dirty = false;
         bool has_input = false;
         std::uint64_t changed_in = 0;  // number of the batch that changed it last
+        std::uint64_t seen_in = 0;     // shared: number of the transaction that has locked it
     };
     // What the books below follow from.
     struct Standing {
@@ -115,7 +118,20 @@ private:
     static Standing standing_of(const TaskRow& row);
     void load_memory();
     void begin_batch();
-    Fence next_fence();
+    Fence next_fence(const TaskRow& row);
+    FeedCursor newest() const { return {shared_ ? shared_->transaction() : 0, seq_}; }
+
+    // ---- shared tables
+    class HeldRows;
+    SharedTables::Outlook look(std::span<const Command> batch);
+    void take_in(const SharedTables::Outlook& outlook);
+    void take_in_held(const SharedTables::Outlook& outlook);
+    void take_in_claimable(const std::vector<StoredRow>& claimable);
+    void tell_changed(const TaskRow& before, const TaskRow* now);
+    bool is_held_here(const TaskRow& row) const;
+    /// False: what is remembered of it may be out of date.
+    bool is_seen(const Cached& cached) const { return !shared_ || cached.seen_in == transaction_; }
+    void take_over(const std::vector<TaskRow>& held, const std::vector<JournalFacts>& facts, Instant last_seen);
 
     // ---- rows
     /// Nothing when there is none, or when it cannot be worked on: then it was set aside.
@@ -166,6 +182,7 @@ private:
     void find_next();
 
     Tables& tables_;
+    SharedTables* const shared_;
     const StoreClock& clock_;
     Opening opening_;
     Instant opened_{};
@@ -185,6 +202,7 @@ private:
     std::int32_t epoch_ = 0;
     std::int32_t claims_ = 0;
     std::uint64_t batch_ = 0, flushed_ = 0;
+    std::uint64_t transaction_ = 1;  // rises when one ends
     Instant now_{};
     WallInstant wall_{};
     std::unique_ptr<BatchSink> sink_;

@@ -95,6 +95,7 @@ Reply LedgerBase::run(const Submit& command) {
     const KeyName name{command.lane.space, command.lane.type, command.key};
     TaskRef replaced = 0;
     if (!command.key.empty()) {
+        if (shared_ && shared_->is_busy(name)) return Reply{.answer = Answer{Ticked{}}, .early = false, .again = true};
         const std::optional<KeyRow> key = tables_.key(name);
         if (key && (!key->expires || *key->expires > now_)) {
             if (std::optional<Reply> answer = submit_to_existing(command, *key)) return std::move(*answer);
@@ -107,9 +108,10 @@ Reply LedgerBase::run(const Submit& command) {
     }
     std::optional<Hash> definition;
     if (!command.definition.empty()) definition = sha256(command.definition);
-    Result<TaskRow> row = transition::submit(stage(), command, ref_ + 1, definition);
+    const TaskRef ref = shared_ ? shared_->new_ref() : ref_ + 1;
+    Result<TaskRow> row = transition::submit(stage(), command, ref, definition);
     if (!row) return {row.error(), false};
-    ++ref_;
+    ref_ = ref;
 
     if (replaced != 0) {
         Cached& old = *fetch(replaced);
@@ -202,7 +204,7 @@ std::optional<Hash> LedgerBase::store_definition(const std::string& space, const
 ClaimedTask LedgerBase::claim_one(Cached& cached, int version, const std::optional<Hash>& bound,
                                   std::string definition) {
     ClaimedTask task;
-    const Fence fence = next_fence();
+    const Fence fence = next_fence(cached.row);
     change(cached, [&](TaskRow& r) { transition::claim(stage(), r, fence, version, bound); });
     task.row = cached.row;
     if (!cached.is_new) {  // a new row still has to be written, input and all
@@ -222,7 +224,7 @@ std::optional<ClaimedTask> LedgerBase::claim_picked(const Claim& command, const 
         lanes_.drop(pick.ref);  // it may be missing altogether
         return std::nullopt;
     }
-    if (cached->row.fence.epoch > epoch_) {
+    if (!shared_ && cached->row.fence.epoch > epoch_) {
         tables_.fail_corrupt(text_of(cached->row.id) + " was claimed under an epoch that is still to come");
         return std::nullopt;
     }
@@ -242,7 +244,8 @@ std::optional<ClaimedTask> LedgerBase::claim_picked(const Claim& command, const 
 
 Reply LedgerBase::run(const Claim& command) {
     Claimed claimed;
-    bool early = !opening_.unclean || now_ - opened_ >= unclean_time;
+    // Another process would run a task whose claim was lost: on shared tables it is durable first.
+    bool early = !shared_ && (!opening_.unclean || now_ - opened_ >= unclean_time);
     Lanes::Picker picker(lanes_, lanes_.plan(command));
     while (static_cast<int>(claimed.tasks.size()) < command.tasks_max && !tables_.failure()) {
         const std::optional<Lanes::Pick> pick = picker.next();

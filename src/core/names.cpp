@@ -5,6 +5,8 @@
 #include <pawl/result.hpp>
 #include <pawl/task.hpp>
 
+#include <charconv>
+
 namespace pawl {
 
 std::string_view to_string(Errc code) {
@@ -161,6 +163,25 @@ std::string_view to_string(Reason reason) {
 }
 
 namespace core {
+
+std::string to_string(const FeedCursor& cursor) {
+    const std::string seq = std::to_string(cursor.seq);
+    return cursor.transaction == 0 ? seq : std::to_string(cursor.transaction) + "." + seq;
+}
+
+std::optional<FeedCursor> parse_feed_cursor(std::string_view text) {
+    const auto number = [](std::string_view digits) -> std::optional<std::int64_t> {
+        std::int64_t value = 0;
+        const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        if (failed != std::errc() || end != digits.data() + digits.size() || value < 0) return std::nullopt;
+        return value;
+    };
+    const std::size_t dot = text.find('.');
+    const auto transaction = dot == text.npos ? std::optional<std::int64_t>(0) : number(text.substr(0, dot));
+    const auto seq = number(dot == text.npos ? text : text.substr(dot + 1));
+    if (!transaction || !seq) return std::nullopt;
+    return FeedCursor{*transaction, *seq};
+}
 
 std::string_view to_string(EntryKind kind) {
     switch (kind) {

@@ -19,6 +19,7 @@ struct Notice {
         pause_requested,  ///< a running task is to be paused
         final,            ///< a task reached a final state
         stopped,          ///< a task now waits for a person (paused)
+        lost,             ///< a task is no longer held by this process: everything that runs for it is void
     };
     What what = What::final;
     TaskRef task = 0;
@@ -33,6 +34,8 @@ struct Reply {
     /// True when this answer may be delivered before the flush: a claim of tasks that were durable before the
     /// batch, or a read of such. Everything else waits (spec section 1: nothing is acknowledged before it is durable).
     bool early = false;
+    /// Not looked at, since another transaction has what it needs: the same command again, a little later.
+    bool again = false;
 };
 
 struct Applied {
@@ -41,7 +44,8 @@ struct Applied {
     Instant now{};
     std::optional<Instant> next_due;           ///< store time of the next due row
     std::optional<WallInstant> next_deadline;  ///< wall time of the next deadline of any task that is not final
-    std::int64_t last_seq = 0;                 ///< newest entry of the feed
+    FeedCursor newest;                         ///< newest entry of the feed, as far as this process knows
+    std::optional<Micros> look_again;          ///< others write, too: an empty batch after this time sees what they did
     bool more_ready = false;                   ///< a Claim like one seen since the open would get a task now
 };
 
@@ -83,8 +87,9 @@ public:
     virtual Result<std::vector<TaskRow>> list(const ListFilter& filter) = 0;
     /// Entries of one task with no > after_no, in order.
     virtual Result<std::vector<Entry>> journal(TaskRef task, int after_no, int entries_max) = 0;
-    /// Entries of all tasks with seq > after_seq, in commit order, and the id of each entry's task.
-    virtual Result<std::vector<std::pair<Entry, TaskId>>> feed(std::int64_t after_seq, int entries_max) = 0;
+    /// Entries of all tasks behind a cursor, those of one task in their order, and the id of each entry's task. Nothing
+    /// comes later that would have stood before an answer's last entry.
+    virtual Result<std::vector<std::pair<Entry, TaskId>>> feed(const FeedCursor& after, int entries_max) = 0;
     virtual Result<std::vector<QueueStatus>> queues() = 0;
     /// Counts by state, in the order of TaskState.
     virtual Result<std::vector<std::int64_t>> counts() = 0;

@@ -15,6 +15,8 @@
 
 namespace pawl::core {
 
+class SharedTables;
+
 /// A lane's number within its store. There may be gaps.
 using LaneId = std::int64_t;
 
@@ -38,7 +40,7 @@ Line line_of(const TaskRow& row);
 
 struct StoredRow {
     TaskRow row;
-    LaneId lane = 0;
+    LaneId lane = 0;          ///< 0 on shared tables, whose rows come with the key of their lane
     bool is_readable = true;  ///< false: a state or a payload that this version does not know
 };
 
@@ -102,6 +104,8 @@ public:
     virtual const std::optional<Error>& failure() const = 0;
     /// For the ledger, when what it reads contradicts itself: a damaged store must stop, not bring the process down.
     virtual void fail_corrupt(const std::string& what) = 0;
+    /// Null when this process is the only one that writes.
+    virtual SharedTables* shared() { return nullptr; }
 
     // ---- tasks
     /// Without output, and without input unless asked for. Sees what was written before.
@@ -115,7 +119,8 @@ public:
     virtual void set_aside(TaskRef ref) = 0;
     /// Puts what was set aside back into the orders, except rows of a newer format: a new opening looks again.
     virtual void readmit() = 0;
-    /// Rows in state running, by ref. Their last_no is the journal's: a running row is not written at every entry.
+    /// Rows in state running, by ref. Their last_no is the journal's: a running row is not written at every entry. None
+    /// on shared tables, where task() answers so.
     virtual std::vector<StoredRow> running() = 0;
 
     // ---- journal

@@ -39,16 +39,24 @@ public:
     virtual Micros boot() const = 0;
 };
 
-/// Store time on top of a Clock, for stores that have no server clock.
+/// The time of a batch, as its store tells it.
 class StoreClock {
 public:
+    virtual ~StoreClock() = default;
+    virtual Instant now() const = 0;
+    virtual WallInstant wall() const = 0;
+};
+
+/// Store time on top of a Clock, for stores that have no server clock.
+class OwnClock final : public StoreClock {
+public:
     /// `last_recorded` is the latest instant found in the store, if any.
-    StoreClock(const Clock& clock, std::optional<Instant> last_recorded)
+    OwnClock(const Clock& clock, std::optional<Instant> last_recorded)
         : clock_(&clock), start_(instant(count(clock.wall()))), boot_at_start_(clock.boot()) {
         if (last_recorded && *last_recorded > start_) start_ = *last_recorded;
     }
-    Instant now() const { return start_ + (clock_->boot() - boot_at_start_); }
-    WallInstant wall() const { return clock_->wall(); }
+    Instant now() const override { return start_ + (clock_->boot() - boot_at_start_); }
+    WallInstant wall() const override { return clock_->wall(); }
 
 private:
     const Clock* clock_;

@@ -35,7 +35,8 @@ struct BatchOutcome {
     core::Micros boot_at_now{};
     std::optional<core::Instant> next_due;
     std::optional<core::WallInstant> next_deadline;
-    std::int64_t last_seq = 0;
+    core::FeedCursor newest;
+    std::optional<core::Micros> look_again;
 };
 
 class Batcher {
@@ -166,7 +167,8 @@ private:
         outcome.boot_at_now = batcher_.clock().boot();
         outcome.next_due = applied.next_due;
         outcome.next_deadline = applied.next_deadline;
-        outcome.last_seq = applied.last_seq;
+        outcome.newest = applied.newest;
+        outcome.look_again = applied.look_again;
         return outcome;
     }
 

@@ -59,10 +59,10 @@ void Engine::on_batch(BatchOutcome outcome) {
     arm_due(outcome.next_due, outcome.next_deadline);
     for (const core::Notice& notice : outcome.notices) deliver(notice);
     take_answers(outcome.items, outcome.replies);
-    if (outcome.last_seq > last_seq_) {
-        last_seq_ = outcome.last_seq;
+    if (outcome.newest > newest_) {
+        newest_ = outcome.newest;
         const auto watchers = feed_watchers_;
-        for (const auto& [token, f] : watchers) f(last_seq_);
+        for (const auto& [token, f] : watchers) f();
     }
     after_turn();
 }
@@ -117,7 +117,7 @@ void Engine::wake_all() {
         watcher.f(notice);
     }
     const auto watchers = feed_watchers_;
-    for (const auto& [token, f] : watchers) f(last_seq_);
+    for (const auto& [token, f] : watchers) f();
 }
 
 // ---- claims ----------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ void Engine::forget(core::TaskId task, std::uint64_t token) {
         }
 }
 
-std::uint64_t Engine::on_feed(std::function<void(std::int64_t)> f) {
+std::uint64_t Engine::on_feed(std::function<void()> f) {
     feed_watchers_[next_watch_token_] = std::move(f);
     return next_watch_token_++;
 }

@@ -81,8 +81,8 @@ public:
     void forget(core::TaskId task, std::uint64_t token);
     /// For clients' threads that wait: told by the store's thread, before the loop hears of it. Any thread.
     Waiters& waiters() { return waiters_; }
-    /// Called after each batch that appended to the feed, with its newest cursor, and when the store was opened anew.
-    std::uint64_t on_feed(std::function<void(std::int64_t)> f);
+    /// Called after each batch that appended to the feed, and when the store was opened anew.
+    std::uint64_t on_feed(std::function<void()> f);
     void forget_feed(std::uint64_t token) { feed_watchers_.erase(token); }
     /// Called when nothing is held any more and no command is under way (to be asked again after each batch), and when
     /// the store is lost for good.
@@ -108,7 +108,7 @@ public:
     /// The function of a step that ignores its stop has its task's frame still: counted, bounded.
     int deaf_steps() const { return deaf_; }
     void count_deaf(int by) { deaf_ += by; }
-    std::int64_t last_seq() const { return last_seq_; }
+    const core::FeedCursor& newest() const { return newest_; }
     std::size_t held() const { return executions_.size() - parked_.size(); }
     const Registry& registry() const { return registry_; }
     /// The execution that holds the task now; null when none does.
@@ -143,10 +143,10 @@ private:
     };
     std::multimap<core::TaskId, Watcher> watchers_;
     Waiters waiters_;
-    std::map<std::uint64_t, std::function<void(std::int64_t)>> feed_watchers_;
+    std::map<std::uint64_t, std::function<void()>> feed_watchers_;
     std::uint64_t next_watch_token_ = 1;
     std::function<void()> quiet_, drained_;
-    std::int64_t last_seq_ = 0;
+    core::FeedCursor newest_;
     int in_flight_ = 0;
     int deaf_ = 0;
     bool started_ = false, draining_ = false, dropped_ = false, store_lost_ = false, store_dead_ = false;

@@ -25,18 +25,18 @@ private:
         if (looking_) return;
         looking_ = true;
         auto pending = std::make_shared<bool>(true);
-        const std::int64_t seq = holder_.engine().last_seq();
+        const core::FeedCursor seen = holder_.engine().newest();
         holder_.read([this, pending](core::Reader& reader) { *pending = any_pending(reader); },
-                     [self = shared_from_this(), pending, seq] { self->seen(*pending, seq); });
+                     [self = shared_from_this(), pending, seen] { self->seen(*pending, seen); });
     }
 
-    void seen(bool pending, std::int64_t seq) {
+    void seen(bool pending, const core::FeedCursor& newest) {
         looking_ = false;
         if (!idle_) return;
         if (holder_.engine().is_store_dead()) return finish();
         // What was submitted or woken while we looked: look again when it is quiet.
         if (!holder_.engine().quiet()) return;
-        if (seq != holder_.engine().last_seq()) return look();
+        if (newest != holder_.engine().newest()) return look();
         if (!pending) confirm();
     }
 

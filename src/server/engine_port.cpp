@@ -104,7 +104,7 @@ std::unique_ptr<Wait> EnginePort::wait(std::optional<core::TaskId> task, Change 
     } else {
         // Of one task's entries the engine knows only that the feed moved: the waiter looks again.
         const std::weak_ptr<EngineWait::State> weak = state;
-        state->feed_token = holder_.engine().on_feed([weak](std::int64_t) {
+        state->feed_token = holder_.engine().on_feed([weak] {
             if (const auto self = weak.lock()) self->on_feed();
         });
     }

@@ -3,8 +3,6 @@
 #include "server/resources.hpp"
 #include "server/task_json.hpp"
 
-#include <charconv>
-
 namespace pawl::server {
 namespace {
 
@@ -14,36 +12,33 @@ constexpr int read_at_once = 32;
 constexpr std::size_t answer_bytes_max = 4u << 20;
 
 struct EventsRequest {
-    std::int64_t after = 0;
+    core::FeedCursor after;
     int limit = events_default;
 };
 
-// Opaque to clients: on another store it need not be a number.
-std::int64_t read_cursor(Parameters& parameters) {
+core::FeedCursor read_cursor(Parameters& parameters) {
     const auto text = parameters.text("after");
-    if (!text) return 0;
-    std::int64_t seq = 0;
-    const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), seq);
-    if (failed == std::errc() && end == text->data() + text->size() && seq >= 0) return seq;
+    if (!text) return {};
+    if (const auto cursor = core::parse_feed_cursor(*text)) return *cursor;
     parameters.refuse("after", "not a cursor that this API gave out");
-    return 0;
+    return {};
 }
 
 std::optional<Response> look(core::Reader& reader, const EventsRequest& asked, bool last, const Call& call) {
     JsonText json;
     json.open().name("events").open('[');
-    std::int64_t after = asked.after;
+    core::FeedCursor after = asked.after;
     int left = asked.limit;
     while (left > 0 && json.str().size() < answer_bytes_max) {
         const auto events = reader.feed(after, std::min(left, read_at_once));
         if (!events) return call.refusal(events.error());
         for (const auto& [entry, task] : *events) append_entry(json, entry, &task);
         if (events->empty()) break;
-        after = events->back().first.seq;
+        after = events->back().first.cursor;
         left -= static_cast<int>(events->size());
     }
     if (after == asked.after && !last) return std::nullopt;
-    json.close(']').field("next_after", std::to_string(after)).close();
+    json.close(']').field("next_after", core::to_string(after)).close();
     return json_response(std::move(json));
 }
 

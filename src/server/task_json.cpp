@@ -108,7 +108,7 @@ void append_whole_task(JsonText& json, const core::TaskRow& row, const std::vect
 
 void append_entry(JsonText& json, const core::Entry& entry, const core::TaskId* task) {
     json.open();
-    if (task) json.field("cursor", std::to_string(entry.seq)).field("task", core::to_string(*task));
+    if (task) json.field("cursor", core::to_string(entry.cursor)).field("task", core::to_string(*task));
     json.field("no", entry.no).field("kind", core::to_string(entry.kind)).field("at", entry.at);
     if (!entry.path.empty()) json.field("path", entry.path);
     append_number(json, entry);

@@ -45,7 +45,7 @@ TEST_P(StoreConformance, EntriesAreNumberedWithoutGapsAndGetTheStoresTime) {
     EXPECT_EQ(journal[2].error, failed.error);
     EXPECT_EQ(journal[3].cost_uusd, 1'250);
     EXPECT_EQ(journal[3].at, applied.now);
-    EXPECT_EQ(applied.last_seq, journal[3].seq);
+    EXPECT_EQ(applied.newest, journal[3].cursor);
 }
 
 TEST_P(StoreConformance, AWorkerWhoseTaskMovedOnIsRefused) {

@@ -24,7 +24,7 @@ TEST_P(StoreConformance, PurgeTakesFinalTasksAndAllThatBelongsToThem) {
     blue.tag = "blue";
     EXPECT_TRUE(h->store().list(blue).value().empty());
     EXPECT_EQ(state_of(*h, submit(2).id), "pending(queued)") << "only final tasks go";
-    for (const auto& [entry, id] : h->store().feed(0, 99).value()) EXPECT_NE(id, keyed.id);
+    for (const auto& [entry, id] : h->store().feed({}, 99).value()) EXPECT_NE(id, keyed.id);
     EXPECT_EQ(ask<Purged>(*h, purge_older_than(24h * 30)).value().tasks, 0);
 }
 
@@ -62,7 +62,7 @@ TEST_P(StoreConformance, NumbersAreNeverUsedAgainAfterAPurge) {
     h->crash();
     const Applied applied = run(*h, {submit(2)});
     EXPECT_GT(answer_of<Submitted>(applied, 0).ref, task.row.ref);
-    EXPECT_GT(applied.last_seq, done.last_seq) << "the feed's cursor goes on";
+    EXPECT_GT(applied.newest, done.newest) << "the feed's cursor goes on";
     EXPECT_GE(applied.now, done.now);
 }
 
@@ -134,20 +134,20 @@ TEST_P(StoreConformance, TheFeedHasEveryEntryOnceInCommitOrder) {
     run(*h, {submit(1), submit(2)});
     const ClaimedTask task = claim_one(*h);
     const Applied last = run(*h, {record(task, Complete{"1"}, {completed_step("a#1")})});
-    std::int64_t cursor = 0;
+    FeedCursor cursor;
     std::vector<EntryKind> kinds;
     const auto reader = h->reader();
     while (true) {
         const auto page = reader->feed(cursor, 2).value();
         if (page.empty()) break;
         for (const auto& [entry, id] : page) {
-            EXPECT_GT(entry.seq, cursor);
-            cursor = entry.seq;
+            EXPECT_GT(entry.cursor, cursor);
+            cursor = entry.cursor;
             kinds.push_back(entry.kind);
             EXPECT_EQ(id, entry.task == task.row.ref ? submit(1).id : submit(2).id);
         }
     }
-    EXPECT_EQ(cursor, last.last_seq);
+    EXPECT_EQ(cursor, last.newest);
     EXPECT_EQ(kinds, (std::vector{EntryKind::submitted, EntryKind::submitted, EntryKind::claimed,
                                   EntryKind::step_completed, EntryKind::completed}));
 }

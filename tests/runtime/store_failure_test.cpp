@@ -222,7 +222,7 @@ TEST_F(StoreFailureTest, WhoWaitsForAnEndLooksAgainWhenTheStoreWasOpenedAnew) {
         waiters++;
     });
 
-    world.process().engine().on_feed([&](std::int64_t) { feeds++; });
+    world.process().engine().on_feed([&] { feeds++; });
 
     world.disk->fail_next_flush(Fault::after);
     EXPECT_FALSE(world.operate(id, Verb::cancel)) << "it happened, and nobody was told";

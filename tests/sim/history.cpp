@@ -78,9 +78,9 @@ void History::broken(const Task& task, const Entry& entry, const std::string& te
 
 void History::follow(core::Reader& reader) {
     for (;;) {
-        const auto fresh = reader.feed(last_seq_, 1'000).value();
+        const auto fresh = reader.feed(newest_, 1'000).value();
         for (const auto& [entry, id] : fresh) {
-            last_seq_ = entry.seq;
+            newest_ = entry.cursor;
             Task& task = tasks_[id];
             task.id = id;
             std::string line = name(id) + " #" + std::to_string(entry.no) + " " + std::string(to_string(entry.kind)) +

@@ -50,7 +50,7 @@ private:
     Trace& trace_;
     std::map<core::TaskId, Task> tasks_;
     std::map<core::TaskId, int> numbers_;  // short names, the same in every run
-    std::int64_t last_seq_ = 0;
+    core::FeedCursor newest_;
 };
 
 }  // namespace pawl::sim

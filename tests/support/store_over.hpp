@@ -29,7 +29,7 @@ public:
     Result<std::vector<core::Entry>> journal(core::TaskRef t, int a, int n) override {
         return store_->journal(t, a, n);
     }
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t a, int n) override {
+    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& a, int n) override {
         return store_->feed(a, n);
     }
     Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }

@@ -60,7 +60,7 @@ TEST(ReadyWindow, HoldsABoundedNumberOfRows) {
 TEST(Ledger, ANewEpochBeginsWhenTheNumbersOfClaimsAreUsedUp) {
     store::MemoryImage image;
     test::ManualClock machine;
-    const StoreClock clock(machine, std::nullopt);
+    const OwnClock clock(machine, std::nullopt);
     Ledger<AllGuards> ledger(image, clock, {.epoch = 1, .unclean = false, .marks = {}, .claims_max = 2});
     image.set_epoch(1);
     ledger.open();

@@ -210,7 +210,7 @@ void MemoryImage::append(std::int64_t seq, const TaskRow& row, Instant at, const
     std::vector<Entry>& journal = journals_[row.ref];
     PAWL_ASSERT(row.last_no == static_cast<int>(journal.size()) + 1);
     Entry stored;
-    stored.seq = seq;
+    stored.cursor.seq = seq;
     stored.task = row.ref;
     stored.no = row.last_no;
     stored.kind = entry.kind;
@@ -365,7 +365,7 @@ std::vector<TaskRef> MemoryImage::purgeable(const PurgeBounds& bounds) {
 
 void MemoryImage::erase(const TaskRow& row) {
     const TaskRef ref = row.ref;
-    for (const Entry& entry : journals_.at(ref)) put(feed_, entry.seq, std::nullopt);
+    for (const Entry& entry : journals_.at(ref)) put(feed_, entry.cursor.seq, std::nullopt);
     put(journals_, ref, std::nullopt);
     std::vector<std::pair<TaskRef, std::string>> requests;
     for (auto it = requests_.lower_bound({ref, ""}); it != requests_.end() && it->first.first == ref; ++it)

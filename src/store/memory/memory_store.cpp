@@ -163,10 +163,10 @@ Result<std::vector<Entry>> MemoryStore::journal(TaskRef task, int after_no, int 
     return image().entries(task, {.after_no = after_no, .entries_max = entries_max});
 }
 
-Result<std::vector<std::pair<Entry, TaskId>>> MemoryStore::feed(std::int64_t after_seq, int entries_max) {
+Result<std::vector<std::pair<Entry, TaskId>>> MemoryStore::feed(const FeedCursor& after, int entries_max) {
     std::vector<std::pair<Entry, TaskId>> found;
     const auto& feed = image().feed();
-    for (auto it = feed.upper_bound(after_seq); it != feed.end(); ++it) {
+    for (auto it = feed.upper_bound(after.seq); it != feed.end(); ++it) {
         if (static_cast<int>(found.size()) == entries_max) break;
         const auto& [task, index] = it->second;
         found.emplace_back((*image().journal(task))[static_cast<std::size_t>(index)], image().rows().at(task).row.id);

@@ -65,7 +65,7 @@ public:
     Result<std::vector<core::TaskId>> match(std::string_view part, int tasks_max) override;
     Result<std::vector<core::TaskRow>> list(const core::ListFilter& filter) override;
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after_no, int entries_max) override;
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t after_seq, int entries_max) override;
+    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& after, int entries_max) override;
     Result<std::vector<core::QueueStatus>> queues() override;
     Result<std::vector<std::string>> tags(core::TaskRef task) override;
     Result<std::vector<std::int64_t>> counts() override;
@@ -80,7 +80,7 @@ private:
     Error run_full();
 
     std::shared_ptr<MemoryDisk> disk_;
-    core::StoreClock clock_;
+    core::OwnClock clock_;
     std::int32_t epoch_ = 0;
     int life_ = 0;  // of the disk; a crash ends it
     bool unclean_ = false;

@@ -159,7 +159,7 @@ void bind_fixed(Statement::Use& use, const TaskRow& row) {
 
 Entry read_entry(Statement::Use& use) {
     Entry entry;
-    entry.seq = use.integer(0);
+    entry.cursor.seq = use.integer(0);
     entry.task = use.integer(1);
     entry.no = use.small(2);
     entry.kind = enumerator<EntryKind>(use.small(3));

@@ -264,10 +264,10 @@ Result<std::vector<Entry>> SqliteQueries::journal(TaskRef task, int after_no, in
     return answer(connection_, std::move(found));
 }
 
-Result<std::vector<std::pair<Entry, TaskId>>> SqliteQueries::feed(std::int64_t after_seq, int entries_max) {
+Result<std::vector<std::pair<Entry, TaskId>>> SqliteQueries::feed(const FeedCursor& after, int entries_max) {
     FreshStart fresh(connection_);
     auto use = feed_.use();
-    use.bind(after_seq).bind(static_cast<std::int64_t>(entries_max));
+    use.bind(after.seq).bind(static_cast<std::int64_t>(entries_max));
     std::vector<std::pair<Entry, TaskId>> found;
     std::size_t bytes = 0;
     while (use.next()) {

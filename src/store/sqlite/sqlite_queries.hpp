@@ -40,7 +40,7 @@ public:
     Result<std::vector<std::string>> tags(core::TaskRef task);
     Result<std::vector<core::TaskRow>> list(const core::ListFilter& filter);
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after_no, int entries_max);
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(std::int64_t after_seq, int entries_max);
+    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& after, int entries_max);
     Result<std::vector<core::QueueStatus>> queues();
     Result<std::vector<std::int64_t>> counts();
     Result<void> backup(const std::string& file);

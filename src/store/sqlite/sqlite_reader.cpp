@@ -35,8 +35,8 @@ public:
     Result<std::vector<Entry>> journal(TaskRef task, int after_no, int entries_max) override {
         return queries_.journal(task, after_no, entries_max);
     }
-    Result<std::vector<std::pair<Entry, TaskId>>> feed(std::int64_t after_seq, int entries_max) override {
-        return queries_.feed(after_seq, entries_max);
+    Result<std::vector<std::pair<Entry, TaskId>>> feed(const FeedCursor& after, int entries_max) override {
+        return queries_.feed(after, entries_max);
     }
     Result<std::vector<QueueStatus>> queues() override { return queries_.queues(); }
     Result<std::vector<std::int64_t>> counts() override { return queries_.counts(); }

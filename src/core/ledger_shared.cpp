@@ -1,0 +1,105 @@
+// The ledger on tables that other processes write to as well: what a look at them changes in what it remembers.
+#include "core/ledger_parts.hpp"
+#include "core/poison.hpp"
+
+#include <algorithm>
+
+namespace pawl::core {
+
+class LedgerBase::HeldRows final : public SharedTables::Held {
+public:
+    explicit HeldRows(const LedgerBase& ledger) : ledger_(ledger) {}
+
+    std::optional<int> revision(TaskRef ref) const override {
+        const auto found = ledger_.cache_.find(ref);
+        if (found == ledger_.cache_.end() || !ledger_.is_held_here(found->second->row)) return std::nullopt;
+        return found->second->row.revision;
+    }
+    std::vector<Row> all() const override {
+        std::vector<Row> rows;
+        for (const auto& [ref, cached] : ledger_.cache_)
+            if (ledger_.is_held_here(cached->row)) rows.push_back({ref, cached->row.revision});
+        std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.ref < b.ref; });
+        return rows;
+    }
+
+private:
+    const LedgerBase& ledger_;
+};
+
+bool LedgerBase::is_held_here(const TaskRow& row) const {
+    return row.state == TaskState::running && row.fence.claim == shared_->worker();
+}
+
+SharedTables::Outlook LedgerBase::look(std::span<const Command> batch) {
+    lanes_.forget_rows();
+    return shared_->look(batch, HeldRows(*this));
+}
+
+void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
+    if (tables_.failure()) return;
+    for (const auto& [key, queue] : outlook.queues) lanes_.note_queue(key, queue);
+    take_in_held(outlook);
+    take_in_claimable(outlook.claimable);
+    for (const SharedTables::Dead& dead : outlook.dead) {
+        std::vector<TaskRow> held;
+        for (const TaskRef ref : dead.held)
+            if (const Cached* cached = fetch(ref)) held.push_back(cached->row);
+        std::vector<JournalFacts> facts;
+        for (const TaskRow& row : held) facts.push_back(intents_of(row));
+        end_orphans(held, facts);
+        if (!tables_.failure()) take_over(held, facts, dead.last_seen);
+    }
+    if (!outlook.look_at_times) return;
+    due_.make_stale();
+    expiry_.make_stale();
+    deadline_.make_stale();
+    find_next();
+}
+
+void LedgerBase::take_in_held(const SharedTables::Outlook& outlook) {
+    for (const TaskRef ref : outlook.unchanged) cache_.at(ref)->seen_in = transaction_;
+    for (const TaskRef ref : outlook.changed) {
+        const TaskRow before = cache_.at(ref)->row;
+        cache_.erase(ref);
+        const Cached* now = fetch(ref);
+        if (tables_.failure()) return;
+        tell_changed(before, now ? &now->row : nullptr);
+    }
+}
+
+// What others decided about a task that runs here.
+void LedgerBase::tell_changed(const TaskRow& before, const TaskRow* now) {
+    if (!now || now->state != TaskState::running || now->fence != before.fence) {
+        notices_.push_back(
+            {Notice::What::lost, before.ref, before.id, before.state, Ending::none, before.fence});
+        return;
+    }
+    if (now->ending != before.ending) sink_->notice(Notice::What::ending, *now);
+    if (now->pause_requested && !before.pause_requested) sink_->notice(Notice::What::pause_requested, *now);
+}
+
+void LedgerBase::take_in_claimable(const std::vector<StoredRow>& claimable) {
+    bool has_suspect = false;
+    for (const StoredRow& stored : claimable) {
+        if (!stored.is_readable) {
+            set_aside(stored.row.ref);
+            continue;
+        }
+        const auto found = cache_.find(stored.row.ref);
+        const bool is_known = found != cache_.end() && is_seen(*found->second);
+        const Cached* cached = is_known ? found->second.get() : adopt(stored, true);
+        const Line line = line_of(cached->row);
+        if (line == Line::ready) lanes_.add(cached->lane, head_of(cached->row));
+        if (line == Line::suspect) lanes_.add_suspect(cached->lane, head_of(cached->row));
+        has_suspect = has_suspect || line == Line::suspect;
+    }
+    if (!has_suspect) return;
+    // A suspect that kills its process takes only what runs here with it.
+    const auto at_risk = [this](const auto& entry) {
+        return is_held_here(entry.second->row) && is_at_risk(entry.second->row);
+    };
+    lanes_.set_at_risk(static_cast<int>(std::count_if(cache_.begin(), cache_.end(), at_risk)));
+}
+
+}  // namespace pawl::core
