@@ -1,0 +1,184 @@
+// A thin, exception-free wrapping of libpq. The only files that see <libpq-fe.h> are in this folder.
+#pragma once
+
+#include "core/time.hpp"
+#include "store/postgres/parameters.hpp"
+#include "store/postgres/postgres_error.hpp"
+#include "store/postgres/postgres_url.hpp"
+
+#include <pawl/result.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+struct pg_conn;  // libpq's PGconn
+
+namespace pawl::store {
+
+/// A statement of ours, prepared at its first use on a connection. Both texts live as long as the program; a name
+/// stands for one text.
+struct PgStatement {
+    const char* name;
+    const char* sql;
+};
+
+enum class PgTransaction : std::uint8_t {
+    none,     ///< between transactions
+    open,     ///< in one, after `begin`
+    failed,   ///< in one that only a rollback ends
+    unknown,  ///< no connection
+};
+
+/// Name and value, as `set NAME = VALUE` takes them.
+using PgSettings = std::vector<std::pair<std::string, std::string>>;
+
+/// One connection to one server.
+///
+/// Never throws. Every call that waits has a total limit; when it passes, and whenever the connection is lost, the
+/// connection is closed: what had been sent may have happened. The server notices a closed connection within a second
+/// and ends what it was doing for it (client_connection_check_interval), so nothing is cancelled by a second
+/// connection, which has no bound of its own.
+///
+/// Threads: none, but for wake(). Not to be used from within a callback of its own pipeline.
+class PgConnection {
+public:
+    PgConnection();
+    ~PgConnection();
+    PgConnection(const PgConnection&) = delete;
+    PgConnection& operator=(const PgConnection&) = delete;
+
+    /// Connects to the first host that answers and can be written, and checks that it keeps what it acknowledges.
+    ///
+    /// Checked: PostgreSQL 15 or later, UTF8, no standby, not read-only, fsync and full_page_writes on,
+    /// synchronous_commit neither off nor local. Set for the session: search_path to the URL's schema (and pg_temp,
+    /// last), statement_timeout 30 s, lock_timeout 1 s, idle_in_transaction_session_timeout 30 s,
+    /// client_connection_check_interval 1 s where the server can, plan_cache_mode force_generic_plan, jit off,
+    /// timezone UTC, keep-alive as in the URL; then `more`. A value of `more` replaces one of ours.
+    ///
+    /// `limit` bounds it all, each host also by the URL's connect_timeout. (Names are resolved by the system's
+    /// resolver, with its own time limits.) What was open before is closed first; prepared statements are forgotten.
+    /// Errors, in one line without the password: `store_unavailable` (no server answered in time, or none that is up:
+    /// try again); `refused` (password, role, database, TLS, or one of the checks: a person mends it. After a failover
+    /// the former primary says so, too, until the next host is one).
+    Result<void> open(const PostgresUrl& url, core::Micros limit, PgSettings more = {});
+    void close();
+    bool is_open() const { return connection_ != nullptr; }
+
+    /// Whether a pooler may give each transaction another session. Then statements are not prepared, begin() sends the
+    /// settings with each transaction, and neither listen() nor session locks work.
+    bool is_pooled() const { return is_pooled_; }
+    const PostgresUrl& url() const { return url_; }
+    /// As PostgreSQL counts: 150003 is 15.3. 0 when never connected.
+    int server_version() const { return server_version_; }
+    /// pg_backend_pid() of this session; of no use when is_pooled().
+    int backend_pid() const { return backend_pid_; }
+    /// For poll(); -1 when not open.
+    int socket() const;
+    PgTransaction transaction_status() const;
+
+    /// Runs a script of several statements by the simple protocol: one transaction, unless it says otherwise.
+    PgResult<void> exec(const std::string& script, core::Micros limit);
+    /// One statement on its own, as a pipeline of one.
+    PgResult<PgRows> query(const PgStatement& statement, const PgParameters& parameters, core::Micros limit);
+    /// Ends the transaction if there is one. After an error the connection is closed, which ends it as well.
+    PgResult<void> rollback(core::Micros limit);
+
+    /// Hears what is said on `channel` from now on. `other` when is_pooled().
+    PgResult<void> listen(std::string_view channel, core::Micros limit);
+    /// The payloads heard since the last call, in order; waits for the first one up to `limit`, and less when woken.
+    /// An empty answer is no error. Errors: `connection_lost`.
+    PgResult<std::vector<std::string>> poll_notifications(core::Micros limit);
+    /// Ends the poll_notifications() that waits now, or the next one. From any thread, also without a connection.
+    void wake();
+
+private:
+    friend class PgPipeline;
+    friend class PgOpening;
+    using Deadline = std::chrono::steady_clock::time_point;
+    enum class Prepared : std::uint8_t { no, sent, yes };
+
+    PgResult<void> drain_simple(Deadline deadline);
+    /// Waits until the socket can be read (and written, if asked for); false when the limit has passed.
+    bool wait(bool to_write, Deadline deadline) const;
+    /// Sends what is buffered and reads until a result is there; true when PQgetResult() will not block.
+    PgResult<void> await_result(Deadline deadline);
+    PgError lost(std::string_view what);
+    PgError timed_out();
+    PgError error_of(pg_result* result) const;
+    std::string session_settings_sql(bool is_local) const;
+
+    pg_conn* connection_ = nullptr;
+    PostgresUrl url_;
+    PgSettings settings_;
+    std::unordered_map<std::string_view, Prepared> prepared_;
+    bool is_pooled_ = false;
+    bool was_not_replicated_ = false;  // set by the notice receiver
+    int server_version_ = 0;
+    int backend_pid_ = 0;
+    int wake_fd_ = -1;
+};
+
+/// Several statements in one round trip: sent as they are added, answered together.
+///
+///     PgPipeline pipeline(connection);
+///     pipeline.begin();
+///     pipeline.add(record_sql, parameters, [&](const PgRows& rows) { ... });
+///     pipeline.commit();
+///     if (auto done = pipeline.run(5s); !done) ...
+///
+/// Without begin() and commit() the statements are one transaction of their own. One pipeline at a time for each
+/// connection. A pipeline that is not run is run, and its answer dropped, by the destructor: the connection is closed.
+class PgPipeline {
+public:
+    /// Called by run(), in the order of the statements, each before the transaction's outcome is known.
+    using OnRows = std::function<void(const PgRows&)>;
+
+    explicit PgPipeline(PgConnection& connection);
+    ~PgPipeline();
+    PgPipeline(const PgPipeline&) = delete;
+    PgPipeline& operator=(const PgPipeline&) = delete;
+
+    /// Starts a transaction; `sql` says which kind. Through a pooler the session's settings go with it.
+    void begin(const char* sql = "begin");
+    /// Copies the parameters. A failure to send is told by run(). Memory: all that the server has not taken yet.
+    void add(const PgStatement& statement, const PgParameters& parameters, OnRows on_rows = nullptr);
+    /// The same for a text made at run time, without parameters; never prepared. `name` is for messages.
+    void add_text(const char* name, const std::string& sql, OnRows on_rows = nullptr);
+    void commit();
+    std::size_t size() const { return sent_.size(); }
+
+    /// Sends the rest and reads all answers. The pipeline is empty afterwards and can be used again.
+    ///
+    /// The first failure is returned, with the place of its statement; the server has skipped what follows. The
+    /// transaction is then failed and wants a rollback(), unless there was no begin(). Where is_outcome_unknown(), and
+    /// for `stale_statement`, the connection is closed.
+    PgResult<void> run(core::Micros limit);
+
+private:
+    struct Sent {
+        const char* name = nullptr;
+        OnRows on_rows;
+        bool is_prepare = false;
+        std::size_t position = 0;
+    };
+
+    bool can_send();
+    void sent(bool is_sent, Sent entry);
+    PgResult<void> read_answers(PgConnection::Deadline deadline);
+    void take(pg_result* result, const Sent& entry);
+    void finish();
+
+    PgConnection& connection_;
+    std::vector<Sent> sent_;
+    std::size_t statements_ = 0;
+    std::optional<PgError> failure_;
+};
+
+}  // namespace pawl::store
