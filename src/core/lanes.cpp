@@ -15,7 +15,8 @@ LaneKey without_flow_key(LaneKey key) {
     return key;
 }
 
-// The served type that takes a lane's tasks: the bound version itself if it is served, else the oldest that can.
+}  // namespace
+
 std::optional<int> serving_version(const std::vector<ServedType>& types, const LaneKey& lane) {
     std::optional<int> best;
     for (const ServedType& served : types) {
@@ -28,8 +29,6 @@ std::optional<int> serving_version(const std::vector<ServedType>& types, const L
     }
     return best;
 }
-
-}  // namespace
 
 // ---- ReadyWindow -------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,10 @@
 
 namespace pawl::core {
 
+/// The version of the served type that takes a lane's tasks: the bound one itself if it is served, else the oldest that
+/// can. Nothing when none does.
+std::optional<int> serving_version(const std::vector<ServedType>& types, const LaneKey& lane);
+
 /// The first ready rows of one lane, in order; the rest is in the tables.
 class ReadyWindow {
 public:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/time.hpp"
+#include "store/row_values.hpp"
 
 #include <pawl/result.hpp>
 
@@ -72,7 +73,6 @@ struct Bytes {
 struct Payload {
     std::string_view text;
 };
-constexpr unsigned char plain_codec = 0;
 
 /// A prepared statement, prepared at its first use and kept.
 class Statement {

@@ -7,37 +7,12 @@ namespace {
 
 using namespace core;
 
-// These numbers are on disk.
-static_assert(static_cast<int>(TaskState::paused) == 3 && static_cast<int>(TaskState::completed) == 4);
-static_assert(static_cast<int>(TaskState::cancelled) == 6);
-static_assert(static_cast<int>(Reason::none) == 0 && static_cast<int>(Reason::throttled) == 4);
-static_assert(static_cast<int>(Reason::timer) == 5 && static_cast<int>(Reason::rate_limit) == 9);
-static_assert(static_cast<int>(Reason::by_operator) == 10 && static_cast<int>(Reason::budget) == 15);
-static_assert(static_cast<int>(Reason::error) == 16 && static_cast<int>(Reason::killed) == 21);
-static_assert(static_cast<int>(Ending::none) == 0 && static_cast<int>(Ending::kill) == 4);
-static_assert(static_cast<int>(Line::suspect) == 2 && static_cast<int>(Line::aside) == 4);
-
-enum Flag : int { flag_pause_requested = 1, flag_has_undo = 2, flag_suspect = 4, flag_has_open_intent = 8 };
-
-int flags_of(const TaskRow& row) {
-    return (row.pause_requested ? flag_pause_requested : 0) | (row.has_undo ? flag_has_undo : 0) |
-           (row.suspect ? flag_suspect : 0) | (row.has_open_intent ? flag_has_open_intent : 0);
-}
-
 Micros micros(std::int64_t us) { return Micros{us}; }
 int small(std::int64_t value) { return static_cast<int>(value); }
 
 template <class T>
 T enumerator(int value) {
     return static_cast<T>(value);
-}
-
-// A number of a newer version, or damage, becomes an enumerator that no code takes for one it knows.
-template <class T>
-T known_enumerator(int value, T last, bool* is_readable) {
-    if (value >= 0 && value <= static_cast<int>(last)) return static_cast<T>(value);
-    *is_readable = false;
-    return static_cast<T>(0xff);
 }
 
 }  // namespace
@@ -71,11 +46,7 @@ StoredRow read_row(Statement::Use& use) {
     row.last_no = use.small(12);
     row.crash_count = use.small(13);
     row.ending = known_enumerator(use.small(14), Ending::kill, &stored.is_readable);
-    const int flags = use.small(15);
-    row.pause_requested = (flags & flag_pause_requested) != 0;
-    row.has_undo = (flags & flag_has_undo) != 0;
-    row.suspect = (flags & flag_suspect) != 0;
-    row.has_open_intent = (flags & flag_has_open_intent) != 0;
+    set_flags(row, use.small(15));
     row.updated = instant(use.integer(16));
     row.active = Micros{use.integer(17)};
     row.reopened = use.small(18);

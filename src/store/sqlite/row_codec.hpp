@@ -2,12 +2,10 @@
 #pragma once
 
 #include "core/tables.hpp"
+#include "store/row_values.hpp"
 #include "store/sqlite/connection.hpp"
 
 namespace pawl::store {
-
-/// An input of up to this many bytes stands in the row; a longer one in the journal.
-constexpr std::size_t inline_input_max = 1024;
 
 // The columns in the order in which read_row takes them.
 #define PAWL_TASK_COLUMNS                                                                                        \

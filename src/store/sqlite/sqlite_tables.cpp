@@ -9,16 +9,6 @@ namespace pawl::store {
 
 using namespace core;
 
-// The kinds that show progress (core/journal.hpp), as SQL.
-#define PAWL_PROGRESS_KINDS "(41, 43, 44, 47, 51)"
-static_assert([] {
-    for (int kind = 0; kind < 256; ++kind) {
-        const bool is_listed = kind == 41 || kind == 43 || kind == 44 || kind == 47 || kind == 51;
-        if (shows_progress(static_cast<EntryKind>(kind)) != is_listed) return false;
-    }
-    return true;
-}());
-
 Statement& SqliteTables::statement(const char* sql) {
     for (const auto& [text, known] : by_text_) {
         if (text == sql) return *known;

@@ -107,7 +107,8 @@ create table task(
 create unique index task_public_id on task(public_id);
 create index task_ready on task(line_group, sort_key, id) where line = 1;
 create index task_suspect on task(line_group, sort_key, id) where line = 2;
-create index task_held on task((fence & 4294967295)) where line = 3;
+create index task_held on task(line_group, (fence & 4294967295)) where line = 3;
+create index task_later on task(line_group) where state = 0 and line is null;  -- with task_ready: all that is pending
 create index task_due on task(due) where due is not null and state <> 3;
 create index task_expires on task(expires) where expires is not null;
 create index task_deadline on task(deadline) where deadline is not null and ending = 0 and state < 4;

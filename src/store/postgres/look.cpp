@@ -1,0 +1,413 @@
+// The look at the tables before each batch: one round trip that locks and reads what its commands will touch.
+#include "store/postgres/postgres_tables.hpp"
+
+#include "core/assert.hpp"
+#include "store/postgres/task_columns.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace pawl::store {
+
+using namespace core;
+using namespace std::chrono_literals;
+
+namespace {
+
+// How often a process asks what others have made due, and which groups of lanes they have made.
+constexpr Micros times_every = 1s;
+constexpr Micros groups_every = 250ms;
+
+#define PAWL_PG_TIME "pawl_now(), pg_current_xact_id()::text::bigint, exists (select 1 from task where line = 2)"
+
+// The row is gone, or has another number: then this process was declared dead, or a batch of it is unaccounted for.
+constexpr PgStatement begin_as_worker{
+    "begin_as_worker", "update writer set batch = batch + 1 where worker = $1 and batch = $2 returning " PAWL_PG_TIME};
+constexpr PgStatement begin_as_client{"begin_as_client", "select " PAWL_PG_TIME};
+
+// Nobody waits for a key: whoever has it may be in a transaction of a user, and that may be long.
+constexpr PgStatement key_locks{
+    "key_locks",
+    "select namespace, type, k, pg_try_advisory_xact_lock(h) from (select d.*, "
+    "hashtextextended(namespace || chr(31) || type || chr(31) || k, 7261) as h "
+    "from unnest($1::text[], $2::text[], $3::text[]) as d(namespace, type, k) order by h) as ordered"};
+constexpr PgStatement key_rows{
+    "key_rows",
+    "select d.namespace, d.type, d.k, key.task, key.fingerprint, key.expires from unnest($1::text[], $2::text[], "
+    "$3::text[]) as d(namespace, type, k) left join key using (namespace, type, k)"};
+constexpr PgStatement id_lock{"id_lock",
+                              "select 1 from task where public_id = any($1) order by id for no key update"};
+constexpr PgStatement id_rows{"id_rows",
+                              "select " PAWL_PG_TASK_COLUMNS " from task t where t.public_id = any($1)"};
+constexpr PgStatement ids_taken{"ids_taken", "select id, public_id from task where public_id = any($1)"};
+constexpr PgStatement held_rows{"held_rows",
+                                "select id, revision from task where id = any($1) order by id for no key update"};
+constexpr PgStatement new_ids{"new_ids", "select nextval('task_id') from generate_series(1, $1)"};
+
+// Declared dead is who has left no sign for the length of its lease, or whose session is over; looked at again here,
+// since it may be back.
+constexpr PgStatement dead_workers{
+    "dead_workers",
+    "update worker set ended = pawl_now() where id in (select w.id from worker w join writer on writer.worker = w.id "
+    "where w.id = any($1) and w.ended is null and (w.lease_until < pawl_now() or (w.session and not exists (select 1 "
+    "from pg_locks where locktype = 'advisory' and granted and classid = 1885435756 and objid = w.id::oid))) "
+    "for update skip locked) returning id, seen"};
+constexpr PgStatement forget_writers{
+    "forget_writers",
+    "delete from writer where worker in (select worker from writer join worker on worker.id = writer.worker "
+    "where writer.worker = any($1) and worker.ended is not null for update of writer skip locked)"};
+constexpr PgStatement rows_of_dead{
+    "rows_of_dead",
+    "select id, (fence & 4294967295)::bigint from task where line = 3 and (fence & 4294967295) = any($1) "
+    "order by id for no key update"};
+
+constexpr PgStatement all_queues{"all_queues", "select namespace, name, concurrency, depth_max, paused from queue"};
+constexpr PgStatement all_groups{"all_groups", "select id, namespace, queue, type, version from line_group"};
+constexpr PgStatement queue_lock{"queue_lock",
+                                 "select pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7262))"};
+constexpr PgStatement queue_running{
+    "queue_running", "select count(*) from task where line = 3 and line_group = any($1)"};
+
+#define PAWL_PG_CLAIMABLE "t.format_min <= $2 and not t.id = any($3)"
+constexpr PgStatement claim_group{
+    "claim_group", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                   " from task t where t.line = 1 and t.line_group = $1 and " PAWL_PG_CLAIMABLE
+                   " order by t.sort_key, t.id limit $4 for no key update skip locked"};
+// The best of several groups. Twice as many are looked at as are taken, since others look at the same ones.
+constexpr PgStatement claim_groups{
+    "claim_groups", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                    " from task t where t.id = any(array(select h.id from unnest($1::int[]) as g(id) cross join "
+                    "lateral (select t.id, t.sort_key from task t where t.line = 1 and t.line_group = g.id and "
+                    PAWL_PG_CLAIMABLE
+                    " order by t.sort_key, t.id limit 2 * $4 + 16) as h order by h.sort_key, h.id limit 2 * $4 + 16)) "
+                    "and t.line = 1 order by t.sort_key, t.id limit $4 for no key update skip locked"};
+constexpr PgStatement claim_suspect{
+    "claim_suspect", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                     " from task t where t.line = 2 and t.line_group = any($1) and " PAWL_PG_CLAIMABLE
+                     " order by t.sort_key, t.id limit $4 for no key update skip locked"};
+
+Micros monotonic() {
+    return std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+}  // namespace
+
+struct PostgresTables::Wanted {
+    std::vector<std::array<std::uint8_t, 16>> submitted, operated;
+    std::set<KeyName> keys;
+    std::vector<Held::Row> held;
+    std::vector<TaskRef> rows;
+    bool has_claim = false, has_submit = false;
+};
+
+PostgresTables::Wanted PostgresTables::wanted_by(std::span<const Command> batch, const Held& held) const {
+    Wanted wanted;
+    if (membership_.asks_all) wanted.held = held.all();
+    for (const Command& command : batch) {
+        if (const auto* submit = std::get_if<Submit>(&command)) {
+            wanted.has_submit = true;
+            wanted.submitted.push_back(submit->id.bytes);
+            if (!submit->key.empty()) wanted.keys.insert({submit->lane.space, submit->lane.type, submit->key});
+        } else if (const auto* operate = std::get_if<Operate>(&command)) {
+            wanted.operated.push_back(operate->id.bytes);
+        } else if (std::holds_alternative<Claim>(command)) {
+            wanted.has_claim = true;
+        } else {
+            const auto* record = std::get_if<Record>(&command);
+            const auto* load = std::get_if<Load>(&command);
+            if (!record && !load) continue;
+            const TaskRef ref = record ? record->task : load->task;
+            if (const auto revision = held.revision(ref)) {
+                if (!membership_.asks_all) wanted.held.push_back({ref, *revision});
+            } else {
+                wanted.rows.push_back(ref);
+            }
+        }
+    }
+    const auto by_ref = [](const Held::Row& a, const Held::Row& b) { return a.ref < b.ref; };
+    const auto same = [](const Held::Row& a, const Held::Row& b) { return a.ref == b.ref; };
+    std::sort(wanted.held.begin(), wanted.held.end(), by_ref);
+    wanted.held.erase(std::unique(wanted.held.begin(), wanted.held.end(), same), wanted.held.end());
+    return wanted;
+}
+
+// ---- what is asked -----------------------------------------------------------------------------------------------
+
+void PostgresTables::begin(PgPipeline& pipeline) {
+    PAWL_ASSERT(!in_transaction_);
+    in_transaction_ = true;
+    has_news_ = false;
+    writes_.begin_transaction();
+    pipeline.begin();
+    const auto take = [this](const PgRows& rows) {
+        if (rows.empty()) {
+            is_disowned_ = true;
+            return;
+        }
+        clock_.set(instant(rows.integer(0, 0)));
+        transaction_ = rows.integer(0, 1);
+        has_suspects_ = rows.boolean(0, 2);
+    };
+    if (membership_.worker == 0) {
+        pipeline.add(begin_as_client, {}, take);
+    } else {
+        pipeline.add(begin_as_worker, PgParameters().int4(membership_.worker).int8(membership_.batch), take);
+    }
+}
+
+void PostgresTables::ask_keys(PgPipeline& pipeline, const Wanted& wanted) {
+    if (wanted.keys.empty()) return;
+    PgArray spaces(PgType::text), types(PgType::text), keys(PgType::text);
+    for (const KeyName& name : wanted.keys) {
+        spaces.add_text(name.space);
+        types.add_text(name.type);
+        keys.add_text(name.key);
+    }
+    const PgParameters parameters = PgParameters().array(spaces).array(types).array(keys);
+    pipeline.add(key_locks, parameters, [this](const PgRows& rows) {
+        for (int r = 0; r < rows.size(); ++r)
+            if (!rows.boolean(r, 3)) busy_.insert({rows.text(r, 0), rows.text(r, 1), rows.text(r, 2)});
+    });
+    pipeline.add(key_rows, parameters, [this](const PgRows& rows) {
+        for (int r = 0; r < rows.size(); ++r) {
+            std::optional<KeyRow>& key = keys_[{rows.text(r, 0), rows.text(r, 1), rows.text(r, 2)}];
+            key.reset();
+            if (rows.is_null(r, 3)) continue;
+            key = KeyRow{rows.integer(r, 3), read_hash(rows, r, 4), std::nullopt};
+            if (!rows.is_null(r, 5)) key->expires = instant(rows.integer(r, 5));
+        }
+    });
+}
+
+void PostgresTables::ask_rows(PgPipeline& pipeline, const Wanted& wanted) {
+    if (!wanted.submitted.empty()) {
+        PgArray ids(PgType::bytea);
+        for (const auto& id : wanted.submitted) {
+            ids.add_bytes(id);
+            ids_[id] = 0;
+        }
+        pipeline.add(ids_taken, PgParameters().array(ids), [this](const PgRows& rows) {
+            for (int r = 0; r < rows.size(); ++r) ids_[read_task_id(rows, r, 1).bytes] = rows.integer(r, 0);
+        });
+        pipeline.add(new_ids, PgParameters().int4(static_cast<std::int32_t>(wanted.submitted.size())),
+                     [this](const PgRows& rows) {
+                         for (int r = rows.size(); r-- > 0;) new_refs_.push_back(rows.integer(r, 0));
+                     });
+    }
+    if (!wanted.operated.empty()) {
+        PgArray ids(PgType::bytea);
+        for (const auto& id : wanted.operated) ids.add_bytes(id);
+        const PgParameters parameters = PgParameters().array(ids);
+        pipeline.add(id_lock, parameters);
+        pipeline.add(id_rows, parameters, [this](const PgRows& rows) { take_rows(rows, false); });
+    }
+}
+
+void PostgresTables::ask_held(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook) {
+    if (wanted.held.empty()) return;
+    PgArray refs(PgType::int8);
+    for (const Held::Row& row : wanted.held) refs.add_int8(row.ref);
+    pipeline.add(held_rows, PgParameters().array(refs), [&wanted, &outlook](const PgRows& rows) {
+        // Both are in the order of the refs.
+        int r = 0;
+        for (const Held::Row& row : wanted.held) {
+            while (r < rows.size() && rows.integer(r, 0) < row.ref) ++r;
+            const bool is_there = r < rows.size() && rows.integer(r, 0) == row.ref;
+            const bool is_same = is_there && rows.integer(r, 1) == row.revision;
+            (is_same ? outlook.unchanged : outlook.changed).push_back(row.ref);
+        }
+    });
+}
+
+void PostgresTables::ask_dead(PgPipeline& pipeline, Outlook& outlook) {
+    if (membership_.dead.empty()) return;
+    PgArray ids(PgType::int4), numbers(PgType::int8);
+    for (const std::int32_t id : membership_.dead) {
+        ids.add_int4(id);
+        numbers.add_int8(id);
+    }
+    pipeline.add(dead_workers, PgParameters().array(ids), [&outlook](const PgRows& rows) {
+        for (int r = 0; r < rows.size(); ++r)
+            outlook.dead.push_back({static_cast<std::int32_t>(rows.integer(r, 0)), instant(rows.integer(r, 1)), {}});
+    });
+    pipeline.add(forget_writers, PgParameters().array(ids));
+    pipeline.add(rows_of_dead, PgParameters().array(numbers), [&outlook](const PgRows& rows) {
+        for (int r = 0; r < rows.size(); ++r) {
+            const auto dead = std::find_if(outlook.dead.begin(), outlook.dead.end(),
+                                           [&](const Dead& d) { return d.worker == rows.integer(r, 1); });
+            if (dead != outlook.dead.end()) dead->held.push_back(rows.integer(r, 0));
+        }
+    });
+}
+
+void PostgresTables::refresh_groups(PgPipeline& pipeline) {
+    pipeline.add(all_groups, {}, [this](const PgRows& rows) {
+        for (int r = 0; r < rows.size(); ++r) {
+            const int id = static_cast<int>(rows.integer(r, 0));
+            LaneKey key{rows.text(r, 1), rows.text(r, 2), rows.text(r, 3), static_cast<int>(rows.integer(r, 4)), {}};
+            group_ids_[key] = id;
+            groups_[id] = std::move(key);
+        }
+        groups_at_ = monotonic();
+    });
+}
+
+void PostgresTables::ask_queues(PgPipeline& pipeline) {
+    pipeline.add(all_queues, {}, [this](const PgRows& rows) {
+        settings_.clear();
+        for (int r = 0; r < rows.size(); ++r) {
+            settings_[{rows.text(r, 0), rows.text(r, 1)}] = {static_cast<int>(rows.integer(r, 2)),
+                                                             static_cast<int>(rows.integer(r, 3)), rows.boolean(r, 4)};
+        }
+    });
+}
+
+// ---- the look ----------------------------------------------------------------------------------------------------
+
+SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const Held& held) {
+    Outlook outlook;
+    const Wanted wanted = wanted_by(batch, held);
+    PgPipeline pipeline(connection_);
+    begin(pipeline);
+    ask_dead(pipeline, outlook);
+    ask_held(pipeline, wanted, outlook);
+    ask_keys(pipeline, wanted);
+    ask_rows(pipeline, wanted);
+    if (wanted.has_claim || wanted.has_submit) ask_queues(pipeline);
+    if (wanted.has_claim && monotonic() - groups_at_ >= groups_every) refresh_groups(pipeline);
+    run(pipeline);
+    if (!failure_ && is_disowned_) {
+        failure_ = Error{Errc::store_unavailable,
+                         connection_.url().shown + ": this process was silent for too long and was declared dead; what "
+                                                   "it held belongs to others; nothing was stored"};
+    }
+    if (failure_) return {};
+    finish_look(batch, wanted, outlook);
+    return failure_ ? Outlook{} : outlook;
+}
+
+void PostgresTables::finish_look(std::span<const Command> batch, const Wanted& wanted, Outlook& outlook) {
+    std::vector<TaskRef> rows = outlook.changed;
+    rows.insert(rows.end(), wanted.rows.begin(), wanted.rows.end());
+    for (const Dead& dead : outlook.dead) rows.insert(rows.end(), dead.held.begin(), dead.held.end());
+    std::sort(rows.begin(), rows.end());
+    load(rows, false);
+    if (wanted.has_submit || wanted.has_claim) note_queues(batch, outlook);
+    if (wanted.has_claim) find_claimable(batch, outlook);
+    if (monotonic() - times_at_ >= times_every) {
+        times_at_ = monotonic();
+        outlook.look_at_times = true;
+    }
+}
+
+SharedTables::Outlook PostgresTables::look_at_held(const Held& held) {
+    Outlook outlook;
+    Wanted wanted;
+    wanted.held = held.all();
+    PgPipeline pipeline(connection_);
+    begin(pipeline);
+    ask_held(pipeline, wanted, outlook);
+    if (!run(pipeline) || is_disowned_) return {};
+    load(outlook.changed, false);
+    return outlook;
+}
+
+TaskRef PostgresTables::new_ref() {
+    PAWL_ASSERT(!new_refs_.empty());
+    const TaskRef ref = new_refs_.back();
+    new_refs_.pop_back();
+    return ref;
+}
+
+// ---- claims ------------------------------------------------------------------------------------------------------
+
+std::vector<int> PostgresTables::groups_for(const Claim& claim) const {
+    std::vector<int> groups;
+    for (const auto& [key, id] : group_ids_) {
+        const bool is_wanted = claim.queues.empty() ||
+                               std::find(claim.queues.begin(), claim.queues.end(), key.queue) != claim.queues.end();
+        if (!is_wanted || !serving_version(claim.types, key) || closed_.contains({key.space, key.queue})) continue;
+        groups.push_back(id);
+    }
+    std::sort(groups.begin(), groups.end());
+    return groups;
+}
+
+// A limit counts over all processes: one of them at a time claims from such a queue, the others pass it by.
+void PostgresTables::note_queues(std::span<const Command> batch, Outlook& outlook) {
+    closed_.clear();
+    std::set<QueueKey> submitted, claimed;
+    for (const Command& command : batch) {
+        if (const auto* submit = std::get_if<Submit>(&command))
+            submitted.insert({submit->lane.space, submit->lane.queue});
+        if (const auto* claim = std::get_if<Claim>(&command)) {
+            for (const int group : groups_for(*claim)) claimed.insert({groups_.at(group).space, groups_.at(group).queue});
+        }
+    }
+    for (const auto& [key, settings] : settings_) {
+        Lanes::QueueNow now{settings, 0, std::nullopt};
+        if (settings.depth_max != 0 && submitted.contains(key)) now.pending = count_pending(key);
+        if (settings.concurrency != 0 && claimed.contains(key) && !settings.paused) {
+            now.running = lock_and_count_running(key).value_or(settings.concurrency);
+            if (now.running >= settings.concurrency) closed_.insert(key);
+        }
+        if (settings.paused) closed_.insert(key);
+        outlook.queues.emplace_back(key, now);
+    }
+}
+
+std::optional<int> PostgresTables::lock_and_count_running(const QueueKey& key) {
+    PgArray groups(PgType::int4);
+    for (const auto& [lane, id] : group_ids_)
+        if (lane.space == key.space && lane.queue == key.name) groups.add_int4(id);
+    bool is_ours = false;
+    int running = 0;
+    PgPipeline pipeline(connection_);
+    pipeline.add(queue_lock, PgParameters().text(key.space).text(key.name),
+                 [&](const PgRows& rows) { is_ours = !rows.empty() && rows.boolean(0, 0); });
+    // A statement of its own: it sees the claims of whoever had the lock before.
+    pipeline.add(queue_running, PgParameters().array(groups),
+                 [&](const PgRows& rows) { running = static_cast<int>(rows.integer(0, 0)); });
+    if (!run(pipeline) || !is_ours) return std::nullopt;
+    return running;
+}
+
+void PostgresTables::find_claimable(std::span<const Command> batch, Outlook& outlook) {
+    PgArray aside(PgType::int8);
+    for (const TaskRef ref : aside_) aside.add_int8(ref);
+    std::vector<TaskRef> found;
+    const auto take = [&](const PgRows& rows) {
+        take_rows(rows, true);
+        for (int r = 0; r < rows.size(); ++r) found.push_back(rows.integer(r, 0));
+    };
+    PgPipeline pipeline(connection_);
+    for (const Command& command : batch) {
+        const auto* claim = std::get_if<Claim>(&command);
+        if (!claim || claim->tasks_max <= 0) continue;
+        const std::vector<int> groups = groups_for(*claim);
+        if (groups.empty()) continue;
+        PgArray ids(PgType::int4);
+        for (const int group : groups) ids.add_int4(group);
+        if (groups.size() == 1) {
+            pipeline.add(claim_group,
+                         PgParameters()
+                             .int4(groups.front())
+                             .int4(journal_format_max)
+                             .array(aside)
+                             .int8(claim->tasks_max),
+                         take);
+        } else {
+            pipeline.add(claim_groups,
+                         PgParameters().array(ids).int4(journal_format_max).array(aside).int8(claim->tasks_max), take);
+        }
+        if (has_suspects_ || !outlook.dead.empty()) {
+            pipeline.add(claim_suspect, PgParameters().array(ids).int4(journal_format_max).array(aside).int8(1), take);
+        }
+    }
+    if (pipeline.size() != 0 && !run(pipeline)) return;
+    for (const TaskRef ref : found) {
+        if (std::optional<StoredRow> stored = task(ref, true)) outlook.claimable.push_back(std::move(*stored));
+    }
+}
+
+}  // namespace pawl::store

@@ -1,0 +1,185 @@
+// The ledger's tables in one PostgreSQL schema, within one transaction at a time. What it reads it has locked; what is
+// written goes to the server with the commit, or before the next thing that has to be read from there.
+#pragma once
+
+#include "core/shared_tables.hpp"
+#include "store/postgres/connection.hpp"
+#include "store/postgres/pending_writes.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace pawl::store {
+
+/// The time of the server, as it was at the beginning of a batch; or, in tests, of a clock of theirs.
+class ServerClock final : public core::StoreClock {
+public:
+    explicit ServerClock(const core::Clock* instead = nullptr) {
+        if (instead) instead_.emplace(*instead, std::nullopt);
+    }
+    core::Instant now() const override { return instead_ ? instead_->now() : now_; }
+    core::WallInstant wall() const override {
+        return instead_ ? instead_->wall() : core::wall_instant(core::count(wall_));
+    }
+    /// Time never goes back, also when the server's clock does; absolute instants follow the clock.
+    void set(core::Instant server) {
+        now_ = std::max(now_, server);
+        wall_ = server;
+    }
+
+private:
+    std::optional<core::OwnClock> instead_;
+    core::Instant now_{}, wall_{};
+};
+
+/// What the process must know of itself and the others for a look (store/postgres/worker_lease.hpp tells it).
+struct Membership {
+    std::int32_t worker = 0;  ///< 0: it has not claimed yet
+    std::int64_t batch = 0;   ///< number of its newest batch that was committed
+    bool asks_all = false;    ///< others may have changed what it holds
+    std::vector<std::int32_t> dead;
+};
+
+class PostgresTables final : public core::Tables, public core::SharedTables {
+public:
+    PostgresTables(PgConnection& connection, ServerClock& clock) : connection_(connection), clock_(clock) {}
+
+    // ---- transactions; all of them within `limit` for each round trip
+    void set_membership(Membership membership) { membership_ = std::move(membership); }
+    /// Begins one without a look.
+    void begin();
+    bool in_transaction() const { return in_transaction_; }
+    /// Writes what is pending, and commits. The failure, if there was one.
+    void commit();
+    /// Forgets the transaction, and what was remembered of it. The connection may be lost.
+    void roll_back();
+    /// What made it fail, for a decision about trying again.
+    const std::optional<PgError>& fault() const { return fault_; }
+    /// It has been declared dead: what it holds belongs to others.
+    bool is_disowned() const { return is_disowned_; }
+    /// Whether the batch's commit made something ready, or told other processes something.
+    bool has_news() const { return has_news_; }
+
+    // ---- Tables
+    const std::optional<Error>& failure() const override { return failure_; }
+    void fail_corrupt(const std::string& what) override;
+    core::SharedTables* shared() override { return this; }
+    std::optional<core::StoredRow> task(core::TaskRef ref, bool with_input) override;
+    core::TaskRef find(const core::TaskId& id) override;
+    void insert(const core::TaskRow& row, core::LaneId lane) override;
+    void update(const core::TaskRow& row, core::LaneId lane) override;
+    void set_aside(core::TaskRef ref) override { aside_.insert(ref); }
+    void readmit() override {}
+    std::vector<core::StoredRow> running() override { return {}; }
+    void append(std::int64_t seq, const core::TaskRow& row, core::Instant at,
+                const core::transition::NewEntry& entry) override;
+    std::vector<core::Entry> entries(core::TaskRef task, const core::Span& span) override;
+    void scan(core::TaskRef task, int after_no, const std::function<void(const core::EntryHead&)>& see) override;
+    std::vector<core::Head> ready(core::LaneId, int) override { return {}; }
+    std::vector<std::pair<core::LaneId, core::Head>> suspects() override { return {}; }
+    std::vector<core::TaskRef> due(core::Instant now, int rows_max) override;
+    std::vector<core::TaskRef> expired(core::Instant now, int rows_max) override;
+    std::vector<core::TaskRef> overdue(core::WallInstant wall, int rows_max) override;
+    std::optional<core::Instant> next_due() override;
+    std::optional<core::Instant> next_expiry() override;
+    std::optional<core::WallInstant> next_deadline() override;
+    std::vector<std::pair<core::LaneId, core::LaneKey>> lanes() override { return {}; }
+    void add_lane(core::LaneId, const core::LaneKey&) override {}
+    std::vector<std::pair<core::QueueKey, core::QueueSettings>> queues() override { return {}; }
+    void put_queue(const core::QueueKey& key, const core::QueueSettings& settings) override;
+    std::int64_t count_pending(const core::QueueKey& key) override;
+    std::optional<core::KeyRow> key(const core::KeyName& name) override;
+    void put_key(const core::KeyName& name, const core::KeyRow& row) override;
+    void set_key_expiry(const core::KeyName& name, core::TaskRef task, std::optional<core::Instant> expires) override;
+    std::optional<core::RequestRow> request(core::TaskRef task, const std::string& id) override;
+    void put_request(core::TaskRef task, const std::string& id, const core::RequestRow& row) override;
+    void add_blob(const std::string& space, const core::Hash& hash, std::string_view body) override;
+    std::optional<std::string> blob(const std::string& space, const core::Hash& hash) override;
+    void add_tags(core::TaskRef task, const std::vector<std::string>& tags) override;
+    std::vector<core::TaskRef> purgeable(const core::PurgeBounds& bounds) override;
+    void erase(const core::TaskRow& row) override;
+    bool sweep(core::Instant now) override;
+    void save_marks(const core::Marks&) override {}
+    void set_epoch(std::int32_t) override {}
+
+    // ---- SharedTables
+    Outlook look(std::span<const core::Command> batch, const Held& held) override;
+    Outlook look_at_held(const Held& held) override;
+    core::TaskRef new_ref() override;
+    bool is_busy(const core::KeyName& key) override { return busy_.contains(key); }
+    std::int32_t worker() const override { return membership_.worker; }
+    std::int64_t transaction() const override { return transaction_; }
+
+private:
+    struct Wanted;  // by a batch
+    using Rows = std::function<void(const PgRows&)>;
+
+    bool run(PgPipeline& pipeline);
+    void fail(const PgError& error, std::string_view doing);
+    /// One statement, after everything that is pending.
+    void query(const PgStatement& statement, const PgParameters& parameters, const Rows& rows);
+    void drain();
+    void begin(PgPipeline& pipeline);
+    void take_rows(const PgRows& rows, bool with_input);
+    void load(const std::vector<core::TaskRef>& refs, bool with_input);
+    std::vector<core::TaskRef> timed(const PgStatement& statement, std::int64_t until, int rows_max);
+    std::optional<std::int64_t> first(const PgStatement& statement);
+
+    // ---- the look (look.cpp)
+    Wanted wanted_by(std::span<const core::Command> batch, const Held& held) const;
+    void ask_keys(PgPipeline& pipeline, const Wanted& wanted);
+    void ask_rows(PgPipeline& pipeline, const Wanted& wanted);
+    void ask_held(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
+    void ask_dead(PgPipeline& pipeline, Outlook& outlook);
+    void ask_queues(PgPipeline& pipeline);
+    std::vector<int> groups_for(const core::Claim& claim) const;
+    void note_queues(std::span<const core::Command> batch, Outlook& outlook);
+    /// How many of its tasks run; nothing when another process claims from it now.
+    std::optional<int> lock_and_count_running(const core::QueueKey& key);
+    void find_claimable(std::span<const core::Command> batch, Outlook& outlook);
+    void finish_look(std::span<const core::Command> batch, const Wanted& wanted, Outlook& outlook);
+
+    // ---- groups of lanes
+    int group_of(const core::LaneKey& key);
+    const core::LaneKey* group_key(int group);
+    void refresh_groups(PgPipeline& pipeline);
+
+    PgConnection& connection_;
+    ServerClock& clock_;
+    Membership membership_;
+    PendingWrites writes_;
+    std::optional<Error> failure_;
+    std::optional<PgError> fault_;
+    bool in_transaction_ = false;
+    bool is_disowned_ = false;
+    bool has_news_ = false;
+    std::int64_t transaction_ = 0;
+
+    // Of this transaction.
+    struct Image {
+        core::StoredRow stored;
+        bool has_input = false;
+    };
+    std::unordered_map<core::TaskRef, Image> rows_;
+    std::set<core::TaskRef> written_;  // updates that are pending
+    std::map<std::array<std::uint8_t, 16>, core::TaskRef> ids_;
+    std::map<core::KeyName, std::optional<core::KeyRow>> keys_;
+    std::set<core::KeyName> busy_, written_keys_, written_expiries_;
+    std::map<core::QueueKey, core::QueueSettings> settings_;
+    std::set<core::QueueKey> closed_;  // nothing is claimed from these
+    bool has_suspects_ = false;
+    std::vector<core::TaskRef> new_refs_;
+
+    // Of this process.
+    std::map<core::LaneKey, int> group_ids_;
+    std::unordered_map<int, core::LaneKey> groups_;
+    std::set<core::TaskRef> aside_;
+    core::Micros times_at_{-1}, groups_at_{-1};
+};
+
+}  // namespace pawl::store
