@@ -2,6 +2,7 @@
 set(Boost_NO_BOOST_CMAKE OFF)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(SQLite3 REQUIRED)
+find_package(PostgreSQL REQUIRED)  # the client library, libpq
 find_package(OpenSSL REQUIRED)
 find_package(Threads REQUIRED)
 find_package(CLI11 REQUIRED)

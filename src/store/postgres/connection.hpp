@@ -67,7 +67,7 @@ public:
     /// Errors, in one line without the password: `store_unavailable` (no server answered in time, or none that is up:
     /// try again); `refused` (password, role, database, TLS, or one of the checks: a person mends it. After a failover
     /// the former primary says so, too, until the next host is one).
-    Result<void> open(const PostgresUrl& url, core::Micros limit, PgSettings more = {});
+    Result<void> open(const PostgresUrl& url, core::Micros limit, const PgSettings& more = {});
     void close();
     bool is_open() const { return connection_ != nullptr; }
 
@@ -100,26 +100,41 @@ public:
 
 private:
     friend class PgPipeline;
-    friend class PgOpening;
     using Deadline = std::chrono::steady_clock::time_point;
-    enum class Prepared : std::uint8_t { no, sent, yes };
 
-    PgResult<void> drain_simple(Deadline deadline);
-    /// Waits until the socket can be read (and written, if asked for); false when the limit has passed.
-    bool wait(bool to_write, Deadline deadline) const;
-    /// Sends what is buffered and reads until a result is there; true when PQgetResult() will not block.
-    PgResult<void> await_result(Deadline deadline);
+    // opening.cpp
+    Result<void> open_host(const PostgresUrl::Host& host, Deadline connect_deadline, Deadline deadline,
+                           const PgSettings& more);
+    Result<void> connect(const PostgresUrl::Host& host, Deadline deadline);
+    Error connect_failure() const;
+    Result<void> check_server(Deadline deadline);
+    Result<void> set_up_session(const PgSettings& more, Deadline deadline);
+    void choose_settings(const PgSettings& more);
+
+    /// Waits until the socket is ready for `events` of poll(); false when the limit has passed.
+    bool wait(int events, Deadline deadline) const;
+    /// Sends what is buffered and reads until PQgetResult() will not block.
+    std::optional<PgError> await_result(Deadline deadline);
+    std::optional<PgError> read_script_answers(Deadline deadline);
+    std::vector<std::string> take_notifications();
+
+    // The first two close the connection.
     PgError lost(std::string_view what);
     PgError timed_out();
-    PgError error_of(pg_result* result) const;
+    PgError not_open() const;
+    PgError error_of(const pg_result* result) const;
+    /// The end of every call: closes where the outcome is unknown.
+    PgResult<void> settle(std::optional<PgError> failure);
+
     std::string session_settings_sql(bool is_local) const;
+    std::string literal(std::string_view text) const;
 
     pg_conn* connection_ = nullptr;
     PostgresUrl url_;
     PgSettings settings_;
-    std::unordered_map<std::string_view, Prepared> prepared_;
+    std::unordered_map<std::string_view, const char*> prepared_;  // name, text
     bool is_pooled_ = false;
-    bool was_not_replicated_ = false;  // set by the notice receiver
+    bool was_not_replicated_ = false;  // a commit was confirmed without its synchronous standby
     int server_version_ = 0;
     int backend_pid_ = 0;
     int wake_fd_ = -1;
@@ -137,8 +152,9 @@ private:
 /// connection. A pipeline that is not run is run, and its answer dropped, by the destructor: the connection is closed.
 class PgPipeline {
 public:
-    /// Called by run(), in the order of the statements, each before the transaction's outcome is known.
-    using OnRows = std::function<void(const PgRows&)>;
+    /// Called by run(), in the order of the statements, each before the transaction's outcome is known. May move the
+    /// rows out.
+    using OnRows = std::function<void(PgRows&)>;
 
     explicit PgPipeline(PgConnection& connection);
     ~PgPipeline();
@@ -152,7 +168,8 @@ public:
     /// The same for a text made at run time, without parameters; never prepared. `name` is for messages.
     void add_text(const char* name, const std::string& sql, OnRows on_rows = nullptr);
     void commit();
-    std::size_t size() const { return sent_.size(); }
+    /// Statements so far; begin() and commit() count.
+    std::size_t size() const { return statements_; }
 
     /// Sends the rest and reads all answers. The pipeline is empty afterwards and can be used again.
     ///
@@ -170,13 +187,17 @@ private:
     };
 
     bool can_send();
-    void sent(bool is_sent, Sent entry);
-    PgResult<void> read_answers(PgConnection::Deadline deadline);
+    bool prepare_for_adding();
+    void send_unnamed(const char* name, const char* sql, const PgParameters& parameters, OnRows on_rows);
+    void send_settings();
+    void note(bool is_sent, Sent entry);
+    void read_answers(PgConnection::Deadline deadline);
+    bool read_answer(const Sent& entry, PgConnection::Deadline deadline);
     void take(pg_result* result, const Sent& entry);
-    void finish();
+    void fail(PgError error);
 
     PgConnection& connection_;
-    std::vector<Sent> sent_;
+    std::vector<Sent> sent_;  // in the order of their answers
     std::size_t statements_ = 0;
     std::optional<PgError> failure_;
 };

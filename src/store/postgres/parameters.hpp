@@ -114,7 +114,7 @@ private:
     std::array<int, count_max> lengths_;
     std::array<const char*, count_max> references_;  // null pointer: null, unless the number stands in numbers_
     std::array<std::array<char, 8>, count_max> numbers_;
-    std::array<bool, count_max> is_number_;
+    std::array<bool, count_max> is_number_{};
     mutable std::array<const char*, count_max> values_;  // made when asked for: a copy of this object moves numbers_
 };
 
@@ -159,6 +159,7 @@ public:
         return value;
     }
     bool is_well_formed() const { return is_well_formed_; }
+    pg_result* handle() const { return result_; }
 
 private:
     pg_result* result_ = nullptr;

@@ -13,8 +13,9 @@ namespace pawl::store {
 /// A checked URL. `parameters` and `secrets` hold the password: they are never shown, logged or stored.
 struct PostgresUrl {
     struct Host {
-        std::string name;  ///< host name, address or folder of a Unix socket; empty: libpq's own default
-        std::string port;  ///< digits; empty: libpq's own default
+        std::string name;     ///< host name, address or folder of a Unix socket; empty: libpq's own default
+        std::string address;  ///< in place of looking the name up (`hostaddr`); mostly empty
+        std::string port;     ///< digits; empty: libpq's own default
     };
     /// In the order in which they are tried; at least one.
     std::vector<Host> hosts;
