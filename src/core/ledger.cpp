@@ -66,6 +66,7 @@ void LedgerBase::load_memory() {
 }
 
 void LedgerBase::open() {
+    if (shared_) return open_shared();
     begin_batch();
     tables_.readmit();
     load_memory();
@@ -113,7 +114,7 @@ void LedgerBase::end_orphans(const std::vector<TaskRow>& held, const std::vector
 
 void LedgerBase::close() {
     std::optional<SharedTables::Outlook> outlook;
-    if (shared_) outlook = shared_->look_at_held(HeldRows(*this));
+    if (shared_) outlook = look_at_held();
     begin_batch();
     if (outlook) take_in_held(*outlook);
     std::vector<TaskRef> running;

@@ -123,7 +123,9 @@ private:
 
     // ---- shared tables
     class HeldRows;
+    void open_shared();
     SharedTables::Outlook look(std::span<const Command> batch);
+    SharedTables::Outlook look_at_held() const;
     void take_in(const SharedTables::Outlook& outlook);
     void take_in_held(const SharedTables::Outlook& outlook);
     void take_in_claimable(const std::vector<StoredRow>& claimable);

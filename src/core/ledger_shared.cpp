@@ -36,6 +36,17 @@ SharedTables::Outlook LedgerBase::look(std::span<const Command> batch) {
     return shared_->look(batch, HeldRows(*this));
 }
 
+SharedTables::Outlook LedgerBase::look_at_held() const { return shared_->look_at_held(HeldRows(*this)); }
+
+void LedgerBase::open_shared() {
+    const SharedTables::Outlook outlook = look({});
+    begin_batch();
+    take_in(outlook);
+    write_back();
+    find_next();
+    notices_.clear();
+}
+
 void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
     if (tables_.failure()) return;
     for (const auto& [key, queue] : outlook.queues) lanes_.note_queue(key, queue);

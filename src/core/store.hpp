@@ -109,7 +109,7 @@ public:
 /// flush: nothing happened). The store must then be closed and opened again; nothing of the batch may be acknowledged.
 class Store : public Reader {
 public:
-    /// Applies the batch in order: later commands see earlier ones. Not durable before flush().
+    /// Applies the batch in order: later commands see earlier ones. Durable after flush(), on some stores before.
     virtual Result<Applied> apply(std::span<const Command> batch) = 0;
 
     /// Makes everything applied durable. Everything or nothing of what was applied since the last flush survives a
@@ -127,6 +127,10 @@ public:
     /// error concerns nothing but the upkeep: the store works on.
     virtual bool wants_upkeep() const { return false; }
     virtual Result<void> upkeep() { return {}; }
+
+    /// After an error of apply: the store is away and may come back. Applying the very same batch again decides what
+    /// became of it, and nothing that the caller holds is lost meanwhile. No other batch may be applied before.
+    virtual bool keeps_batch() const { return false; }
 
     /// Marks the end as clean. Nothing may be applied afterwards.
     virtual Result<void> close() = 0;

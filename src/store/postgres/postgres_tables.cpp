@@ -53,6 +53,9 @@ constexpr PgStatement first_deadline{"first_deadline",
                                      "select deadline from task where deadline is not null and ending = 0 and "
                                      "state < 4 and not id = any($1) order by deadline limit 1"};
 
+// One for each commit, and only where somebody may want to know.
+constexpr PgStatement notify{"notify", "select pg_notify($1, $2)"};
+
 PgArray array_of(const std::vector<TaskRef>& refs) {
     PgArray array(PgType::int8);
     for (const TaskRef ref : refs) array.add_int8(ref);
@@ -101,20 +104,31 @@ void PostgresTables::drain() {
     run(pipeline);
 }
 
-void PostgresTables::begin() {
-    PgPipeline pipeline(connection_);
-    begin(pipeline);
-    run(pipeline);
-}
-
 void PostgresTables::commit() {
     if (failure_) return;
     PgPipeline pipeline(connection_);
     writes_.send(pipeline);
+    if (has_news_ || !told_.empty()) {
+        const std::string payload = news();
+        pipeline.add(notify, PgParameters().text(connection_.url().schema).text(payload));
+    }
     pipeline.commit();
     if (!run(pipeline)) return;
-    if (membership_.worker != 0) ++membership_.batch;
+    end_transaction();
+}
+
+// Short, whatever happened: who is told of too much only looks in vain.
+std::string PostgresTables::news() const {
+    constexpr std::size_t told_max = 64;
+    std::string text = std::to_string(membership_.worker) + ":";
+    if (told_.size() > told_max) return text + "*";
+    for (const std::int32_t worker : told_) text += (text.back() == ':' ? "" : ",") + std::to_string(worker);
+    return text;
+}
+
+void PostgresTables::end_transaction() {
     in_transaction_ = false;
+    told_.clear();
     rows_.clear();
     written_.clear();
     ids_.clear();
@@ -126,18 +140,11 @@ void PostgresTables::commit() {
 
 void PostgresTables::roll_back() {
     if (connection_.is_open()) (void)connection_.rollback(answer_max);
-    in_transaction_ = false;
+    end_transaction();
     failure_.reset();
     fault_.reset();
     is_disowned_ = false;
     writes_.clear();
-    rows_.clear();
-    written_.clear();
-    ids_.clear();
-    keys_.clear();
-    busy_.clear();
-    written_keys_.clear();
-    written_expiries_.clear();
     new_refs_.clear();
     // Groups may have been made in it.
     group_ids_.clear();
@@ -256,6 +263,7 @@ void PostgresTables::update(const TaskRow& row, LaneId) {
     if (failure_) return;
     writes_.update(row, group);
     rows_.erase(row.ref);  // what was read of it is no longer so
+    if (row.fence.claim != 0 && row.fence.claim != membership_.worker) told_.insert(row.fence.claim);
     if (line_of(row) == Line::ready || is_final(row.state) || row.state == TaskState::paused) has_news_ = true;
 }
 

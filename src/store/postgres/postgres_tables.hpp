@@ -51,9 +51,6 @@ public:
 
     // ---- transactions; all of them within `limit` for each round trip
     void set_membership(Membership membership) { membership_ = std::move(membership); }
-    /// Begins one without a look.
-    void begin();
-    bool in_transaction() const { return in_transaction_; }
     /// Writes what is pending, and commits. The failure, if there was one.
     void commit();
     /// Forgets the transaction, and what was remembered of it. The connection may be lost.
@@ -62,8 +59,6 @@ public:
     const std::optional<PgError>& fault() const { return fault_; }
     /// It has been declared dead: what it holds belongs to others.
     bool is_disowned() const { return is_disowned_; }
-    /// Whether the batch's commit made something ready, or told other processes something.
-    bool has_news() const { return has_news_; }
 
     // ---- Tables
     const std::optional<Error>& failure() const override { return failure_; }
@@ -120,6 +115,8 @@ private:
     using Rows = std::function<void(const PgRows&)>;
 
     bool run(PgPipeline& pipeline);
+    std::string news() const;
+    void end_transaction();
     void fail(const PgError& error, std::string_view doing);
     /// One statement, after everything that is pending.
     void query(const PgStatement& statement, const PgParameters& parameters, const Rows& rows);
@@ -158,6 +155,7 @@ private:
     bool in_transaction_ = false;
     bool is_disowned_ = false;
     bool has_news_ = false;
+    std::set<std::int32_t> told_;  // workers whose tasks were changed by this one
     std::int64_t transaction_ = 0;
 
     // Of this transaction.

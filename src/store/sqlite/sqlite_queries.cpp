@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_queries.hpp"
 
+#include "store/id_range.hpp"
 #include "store/sqlite/row_codec.hpp"
 
 #include <algorithm>
@@ -22,24 +23,6 @@ Result<T> answer(Connection& connection, T value) {
 
 void bind_time_ordered(Statement::Use& use, const std::vector<std::string>& texts) {
     for (const std::string& text : texts) use.bind(std::string_view(text));
-}
-
-// A prefix of an id's text as a range of its bytes: each digit fixes 5 of 130 bits, the first two of which are zero.
-struct IdRange {
-    TaskId low, high;
-};
-std::optional<IdRange> range_of_prefix(std::string_view prefix) {
-    constexpr std::size_t digits = 26;
-    if (prefix.size() > digits) return std::nullopt;
-    std::string low = "t_" + std::string(prefix);
-    std::string high = low;
-    low.append(digits - prefix.size(), '0');
-    high.append(digits - prefix.size(), 'Z');
-    if (prefix.empty()) high[2] = '7';
-    const auto first = parse_task_id(low);
-    const auto last = parse_task_id(high);
-    if (!first || !last) return std::nullopt;
-    return IdRange{*first, *last};
 }
 
 }  // namespace

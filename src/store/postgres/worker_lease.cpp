@@ -1,0 +1,245 @@
+#include "store/postgres/worker_lease.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+
+namespace pawl::store {
+
+using namespace core;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Micros answer_max = 5s;
+constexpr Micros watch_every = 250ms;
+constexpr Micros ask_all_every = 1s;
+constexpr Micros reconnect_first = 100ms;
+constexpr Micros reconnect_most = 1s;
+
+constexpr PgStatement add_worker{
+    "add_worker",
+    "with w as (insert into worker(host, pid, program, version, types, queues, slots, session, registered, seen, "
+    "lease_until) values($1, $2, $3, $4, $5, $6, $7, $8, pawl_now(), pawl_now(), pawl_now() + $9) returning id) "
+    "insert into writer(worker, batch) select id, 0 from w returning worker"};
+constexpr PgStatement hold_session{"hold_session", "select pg_try_advisory_lock(1885435756, $1)"};
+constexpr PgStatement renew_lease{
+    "renew_lease",
+    "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = $3 where id = $1 and ended is null"};
+constexpr PgStatement see_others{
+    "see_others",
+    "select w.id, w.seen, w.session, exists (select 1 from pg_locks where locktype = 'advisory' and granted and "
+    "classid = 1885435756 and objid = w.id::oid and database = (select oid from pg_database where datname = "
+    "current_database())) from worker w where w.ended is null and w.id <> $1"};
+constexpr PgStatement end_worker{
+    "end_worker",
+    "with w as (delete from writer where worker = $1) update worker set ended = pawl_now() where id = $1 and ended is "
+    "null"};
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string("?");
+}
+
+// Names of types and queues have no characters that JSON escapes (core/validate.hpp).
+std::string json_of(const std::vector<ServedType>& types) {
+    std::string json = "[";
+    for (const ServedType& type : types) {
+        json += (json.size() > 1 ? "," : "") + std::string("{\"type\":\"") + type.type +
+                "\",\"version\":" + std::to_string(type.version) +
+                ",\"compatible_from\":" + std::to_string(type.compatible_from) + "}";
+    }
+    return json + "]";
+}
+std::string json_of(const std::vector<std::string>& queues) {
+    std::string json = "[";
+    for (const std::string& queue : queues) json += (json.size() > 1 ? ",\"" : "\"") + queue + "\"";
+    return json + "]";
+}
+
+// "3:7,9": worker 3 did something that anybody may want to look at, and changed what 7 and 9 hold. "3:*": of everybody.
+bool concerns(std::string_view payload, std::int32_t worker) {
+    const std::size_t colon = payload.find(':');
+    if (colon == payload.npos) return false;
+    std::string_view list = payload.substr(colon + 1);
+    while (!list.empty()) {
+        const std::string_view one = list.substr(0, list.find(','));
+        list.remove_prefix(std::min(list.size(), one.size() + 1));
+        if (one == "*" || one == std::to_string(worker)) return true;
+    }
+    return false;
+}
+
+bool is_from(std::string_view payload, std::int32_t worker) {
+    return payload.substr(0, payload.find(':')) == std::to_string(worker);
+}
+
+}  // namespace
+
+std::string notify_channel(const PostgresUrl& url) { return url.schema; }
+
+Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection, const Claim& claim, Options options) {
+    const std::string host = host_name();
+    const std::string types = json_of(claim.types);
+    const std::string queues = json_of(claim.queues);
+    const auto rows = connection.query(add_worker,
+                                       PgParameters()
+                                           .text(host)
+                                           .int4(static_cast<std::int32_t>(::getpid()))
+                                           .text(options.program)
+                                           .text(PAWL_VERSION)
+                                           .text(types)
+                                           .text(queues)
+                                           .int4(claim.tasks_max)
+                                           .boolean(false)
+                                           .int8(options.length.count()),
+                                       answer_max);
+    if (!rows) return to_error(rows.error(), connection.url().shown + ": registering as a worker");
+    const auto worker = static_cast<std::int32_t>(rows->integer(0, 0));
+    return std::unique_ptr<WorkerLease>(new WorkerLease(connection.url(), worker, std::move(options)));
+}
+
+WorkerLease::WorkerLease(const PostgresUrl& url, std::int32_t worker, Options options)
+    : url_(url), worker_(worker), options_(std::move(options)) {
+    if (options_.watches) thread_ = std::thread([this] { run(); });
+}
+
+WorkerLease::~WorkerLease() {
+    stopping_ = true;
+    connection_.wake();
+    if (thread_.joinable()) thread_.join();
+}
+
+Result<void> WorkerLease::leave(PgConnection& connection) {
+    const auto left = connection.query(end_worker, PgParameters().int4(worker_), answer_max);
+    if (!left) return to_error(left.error(), url_.shown + ": leaving as a worker");
+    return {};
+}
+
+// ---- for the store's thread --------------------------------------------------------------------------------------
+
+void WorkerLease::fill(Membership& membership) {
+    std::lock_guard lock(mutex_);
+    membership.dead.assign(dead_.begin(), dead_.end());
+    membership.asks_all = asks_all_;
+}
+
+void WorkerLease::settle(const Membership& membership) {
+    std::lock_guard lock(mutex_);
+    for (const std::int32_t dead : membership.dead) dead_.erase(dead);
+    if (membership.asks_all) asks_all_ = false;
+}
+
+// ---- its own thread ----------------------------------------------------------------------------------------------
+
+void WorkerLease::run() {
+    while (!stopping_) {
+        if (connection_.is_open() || connect()) turn();
+        // Without a connection this waits for wake() or the time alone.
+        else (void)connection_.poll_notifications(wait_);
+    }
+}
+
+// Whatever was observed before is void.
+bool WorkerLease::connect() {
+    others_.clear();
+    hears_ = false;
+    wait_ = std::clamp<Micros>(wait_ * 2, reconnect_first, reconnect_most);
+    if (auto opened = connection_.open(url_, answer_max, {{"statement_timeout", "5s"}}); !opened) return false;
+    if (!connection_.is_pooled()) {
+        const auto held = connection_.query(hold_session, PgParameters().int4(worker_), answer_max);
+        const auto heard = connection_.listen(notify_channel(url_), answer_max);
+        if (!held || !heard) {
+            connection_.close();
+            return false;
+        }
+        hears_ = true;
+    }
+    wait_ = {};
+    renewed_ = watched_ = {};
+    call();
+    return true;
+}
+
+void WorkerLease::turn() {
+    const Time now = std::chrono::steady_clock::now();
+    // A process whose loop stands still is as good as dead, and must be taken for dead.
+    const std::uint64_t beats = beats_.load(std::memory_order_relaxed);
+    if (now - renewed_ >= options_.length / 3 && beats != beats_at_renewal_) {
+        if (!renew()) return connection_.close();
+        renewed_ = now;
+        beats_at_renewal_ = beats;
+    }
+    if (now - watched_ >= watch_every) {
+        if (!watch()) return connection_.close();
+        watched_ = now;
+        judge(now);
+    }
+    auto heard = connection_.poll_notifications(watch_every);
+    if (!heard) return connection_.close();
+    bool has_news = false, concerns_us = now - asked_ >= ask_all_every;
+    if (concerns_us) asked_ = now;
+    for (const std::string& payload : *heard) {
+        if (is_from(payload, worker_)) continue;
+        has_news = true;
+        concerns_us = concerns_us || concerns(payload, worker_);
+    }
+    if (concerns_us) {
+        std::lock_guard lock(mutex_);
+        asks_all_ = true;
+    }
+    if (has_news) call();
+}
+
+PgResult<void> WorkerLease::renew() {
+    const auto renewed = connection_.query(
+        renew_lease, PgParameters().int4(worker_).int8(options_.length.count()).boolean(!connection_.is_pooled()),
+        answer_max);
+    if (!renewed) return renewed.error();
+    return {};
+}
+
+PgResult<void> WorkerLease::watch() {
+    const auto rows = connection_.query(see_others, PgParameters().int4(worker_), answer_max);
+    if (!rows) return rows.error();
+    const Time now = std::chrono::steady_clock::now();
+    std::map<std::int32_t, Other> seen;
+    for (int r = 0; r < rows->size(); ++r) {
+        const auto id = static_cast<std::int32_t>(rows->integer(r, 0));
+        const auto known = others_.find(id);
+        Other other = known == others_.end() ? Other{rows->integer(r, 1), now, {}, false} : known->second;
+        if (other.seen != rows->integer(r, 1)) other = {rows->integer(r, 1), now, {}, other.had_session};
+        const bool has_session = rows->boolean(r, 3);
+        if (has_session) {
+            other.had_session = true;
+            other.session_gone.reset();
+        } else if (other.had_session && !other.session_gone) {
+            other.session_gone = now;
+        }
+        seen.emplace(id, other);
+    }
+    others_ = std::move(seen);
+    return {};
+}
+
+void WorkerLease::judge(Time now) {
+    bool found = false;
+    for (const auto& [id, other] : others_) {
+        const bool is_silent = now - other.renewed >= options_.length;
+        const bool has_left = other.session_gone && now - *other.session_gone >= options_.suspicion;
+        if (!is_silent && !has_left) continue;
+        std::lock_guard lock(mutex_);
+        found = dead_.insert(id).second || found;
+    }
+    if (found) call();
+}
+
+void WorkerLease::call() {
+    if (options_.wake) options_.wake();
+}
+
+}  // namespace pawl::store
