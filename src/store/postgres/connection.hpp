@@ -109,7 +109,7 @@ private:
     Error connect_failure() const;
     Result<void> check_server(Deadline deadline);
     Result<void> set_up_session(const PgSettings& more, Deadline deadline);
-    void choose_settings(const PgSettings& more);
+    void choose_settings(const PgSettings& more, bool can_notice_close);
 
     /// Waits until the socket is ready for `events` of poll(); false when the limit has passed.
     bool wait(int events, Deadline deadline) const;

@@ -189,7 +189,7 @@ Result<void> PgConnection::check_server(Deadline deadline) {
     return {};
 }
 
-void PgConnection::choose_settings(const PgSettings& more) {
+void PgConnection::choose_settings(const PgSettings& more, bool can_notice_close) {
     settings_ = {
         {"search_path", "\"" + url_.schema + "\", pg_temp"},  // named last, or temporary tables come first
         {"statement_timeout", "30000"},
@@ -206,6 +206,7 @@ void PgConnection::choose_settings(const PgSettings& more) {
         }
         settings_.emplace_back("tcp_user_timeout", url_.parameter("tcp_user_timeout"));
     }
+    if (can_notice_close) settings_.emplace_back("client_connection_check_interval", "1000");
     for (const auto& [name, value] : more) put(settings_, name, value);
 }
 
@@ -216,8 +217,7 @@ Result<void> PgConnection::set_up_session(const PgSettings& more, Deadline deadl
     };
     const PgResult<void> interval = exec(check_interval_sql, left());
     if (!interval && !is_open()) return as_error(interval.error());
-    choose_settings(more);
-    if (interval) settings_.emplace_back("client_connection_check_interval", "1000");
+    choose_settings(more, interval.has_value());
 
     // Through a pooler nothing can be set but with a transaction: here it is only tried, to hear of a wrong one now.
     auto done = exec(is_pooled_ ? "" : session_settings_sql(false), left());
