@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 
 namespace pawl::test {
 namespace {
@@ -81,6 +82,21 @@ std::string TestSchema::value(const std::string& query) const {
     const auto done = pipeline.run(limit);
     EXPECT_TRUE(done) << done.error().message;
     return found;
+}
+
+TestCluster::TestCluster() {
+    const char* parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    dir_ = std::string(parent) + "/pawl-postgres-" + next_name();
+    EXPECT_TRUE(start());
+    std::ifstream(dir_ + "/url") >> url_;
+    EXPECT_FALSE(url_.empty());
+}
+
+TestCluster::~TestCluster() { EXPECT_TRUE(run("stop_postgres")); }
+
+bool TestCluster::run(const std::string& command, const std::string& argument) const {
+    const std::string line = PAWL_SOURCE_DIR "/tools/dev/postgres.sh " + command + " '" + dir_ + "' " + argument;
+    return std::system((line + " >/dev/null").c_str()) == 0;
 }
 
 }  // namespace pawl::test

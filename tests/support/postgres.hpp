@@ -37,4 +37,27 @@ private:
     std::string url_;
 };
 
+/// A whole server of one test's own, to be set up wrongly, stopped and killed; takes about a second to start.
+class TestCluster {
+public:
+    TestCluster();
+    ~TestCluster();
+    TestCluster(const TestCluster&) = delete;
+    TestCluster& operator=(const TestCluster&) = delete;
+
+    /// With the password; the port stays over restarts.
+    const std::string& url() const { return url_; }
+    /// Its data directory.
+    std::string data() const { return dir_ + "/data"; }
+    bool start() const { return run("start_postgres"); }
+    /// `mode` as of pg_ctl: smart, fast or immediate (no shutdown checkpoint, like a crash).
+    bool stop(const std::string& mode) const { return run("halt_postgres", mode); }
+
+private:
+    bool run(const std::string& command, const std::string& argument = {}) const;
+
+    std::string dir_;
+    std::string url_;
+};
+
 }  // namespace pawl::test

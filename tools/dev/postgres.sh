@@ -107,6 +107,9 @@ run_pg_ctl() { # BIN DIR COMMAND...
     unprivileged "$bin/pg_ctl" -D "$dir/data" -s -w -t 60 -l "$dir/log" "$@" >/dev/null </dev/null
 }
 
+# halt_postgres DIR smart|fast|immediate: stops the server and keeps the cluster; start_postgres starts it again.
+halt_postgres() { run_pg_ctl "$(postgres_bin)" "$1" -m "$2" stop; }
+
 # stop_postgres DIR: ends it and takes everything away; nothing when there is nothing.
 stop_postgres() {
     local dir=$1 bin
