@@ -357,9 +357,9 @@ TEST_F(PostgresConnection, TheSessionHasItsSettings) {
                           [&found](PgRows& rows) { found.push_back(rows.text(0, 0)); });
     }
     ASSERT_TRUE(pipeline.run(limit));
-    EXPECT_EQ(found,
-              (std::vector<std::string>{"\"" + schema->name() + "\", pg_temp", "30s", "250ms", "30s",
-                                        "force_generic_plan", "off", "UTC", "1s", "off", "5", "10s", "pawl", "UTF8"}));
+    EXPECT_EQ(found, (std::vector<std::string>{"\"" + schema->name() + "\", pg_temp", "30s", "250ms", "30s",
+                                               "force_generic_plan", "off", "UTC", "1s", "off", "5", "10000", "pawl",
+                                               "UTF8"}));
     EXPECT_FALSE(other.is_pooled());
     EXPECT_GE(other.server_version(), 150000);
     EXPECT_GE(other.socket(), 0);

@@ -91,7 +91,8 @@ TEST(PostgresError, WithoutAStateTheMessageStaysInOneLine) {
         "connection to server at \"h\", port 1 failed: Connection refused\n\tIs the server running?\n";
     EXPECT_EQ(sqlstate_in(refused), "");
     EXPECT_EQ(plain_message(refused),
-              "connection to server at \"h\", port 1 failed: Connection refused Is the server running?");
+              "connection to server at \"::1\" failed: Connection refused "
+              "connection to server at \"127.0.0.1\" failed: Connection refused");
     EXPECT_EQ(sqlstate_in(""), "");
     EXPECT_EQ(sqlstate_in("FATAL:  28P0"), "");
     EXPECT_EQ(sqlstate_in("FATAL:  28P01"), "");
