@@ -88,7 +88,8 @@ TEST(PostgresError, TheStateIsFoundInAMessageInAnyLanguage) {
 
 TEST(PostgresError, WithoutAStateTheMessageStaysInOneLine) {
     const char* refused =
-        "connection to server at \"h\", port 1 failed: Connection refused\n\tIs the server running?\n";
+        "connection to server at \"::1\" failed: Connection refused\n\tIs the server running?\n"
+        "connection to server at \"127.0.0.1\" failed: Connection refused\n\tIs the server running?\n";
     EXPECT_EQ(sqlstate_in(refused), "");
     EXPECT_EQ(plain_message(refused),
               "connection to server at \"::1\" failed: Connection refused "
