@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 namespace pawl::test {
@@ -86,7 +87,10 @@ std::string TestSchema::value(const std::string& query) const {
 
 TestCluster::TestCluster() {
     const char* parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    dir_ = std::string(parent) + "/pawl-postgres-" + next_name();
+    dir_ = std::string(parent) + "/pawl-postgres." + next_name();
+    // By its owner ./dev finds the cluster of a test that crashed, and ends it.
+    std::filesystem::create_directory(dir_);
+    std::ofstream(dir_ + "/owner") << ::getpid() << "\n";
     EXPECT_TRUE(start());
     std::ifstream(dir_ + "/url") >> url_;
     EXPECT_FALSE(url_.empty());
