@@ -2,12 +2,12 @@
 # Debian 12 packages, by what needs them; the reason for each one stands in docs/dev/dependencies.md.
 build_packages=(
     clang-19 lld-19 libclang-rt-19-dev g++ cmake ninja-build ccache git
-    libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libssl-dev libcli11-dev libtomlplusplus-dev
+    libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libpq-dev libssl-dev libcli11-dev libtomlplusplus-dev
     libspdlog-dev libfmt-dev libvalijson-dev libre2-dev libgtest-dev libgmock-dev
 )
 # What the built binary uses when it runs: certificates for TLS, the sandbox of command tools.
 run_packages=(ca-certificates bubblewrap)
-test_packages=(python3 strace procps e2fsprogs mount openssl)
+test_packages=(python3 strace procps e2fsprogs mount openssl postgresql-15)
 lint_packages=(clang-format-14 python3 clang-19 g++ shellcheck)
 tidy_packages=(clang-tidy-19)
 
@@ -16,6 +16,9 @@ die() {
     printf './dev: %s\n' "$*" >&2
     exit 1
 }
+
+# Debian makes and starts a cluster of its own when the server is installed, unless this says no. Gone afterwards.
+no_system_cluster=/etc/postgresql-common/createcluster.d/pawl-dev.conf
 
 # need_packages NAME...: installs those that are missing; says nothing when none is.
 need_packages() {
@@ -38,11 +41,17 @@ need_packages() {
     say "setup: installs ${missing[*]}"
     local log
     log=$(mktemp)
+    if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
+        "${as_root[@]}" mkdir -p "$(dirname $no_system_cluster)"
+        echo 'create_main_cluster = false' | "${as_root[@]}" tee $no_system_cluster >/dev/null
+    fi
     # -o DPkg::Lock::Timeout: a machine that just started may still be updating itself.
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300)
     if ! { "${apt[@]}" update && "${apt[@]}" install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+        "${as_root[@]}" rm -f $no_system_cluster
         tail -n 20 "$log" >&2
         die "apt-get could not install: ${missing[*]}"
     fi
+    "${as_root[@]}" rm -f $no_system_cluster
     rm -f "$log"
 }

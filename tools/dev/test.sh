@@ -94,6 +94,9 @@ run_tests() {
     local what=${1:-all}
     [ $# -eq 0 ] || shift
     need_packages "${build_packages[@]}" "${run_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}"
+    case "$what" in
+        all | full | conformance | crash | e2e | bad_input) provide_postgres fast ;;
+    esac
     begin_tally
     case "$what" in
         all | full)

@@ -83,7 +83,8 @@ public:
     int socket() const;
     PgTransaction transaction_status() const;
 
-    /// Runs a script of several statements by the simple protocol: one transaction, unless it says otherwise.
+    /// Runs a script of several statements by the simple protocol: one transaction, unless it says otherwise. Through a
+    /// pooler the settings go before it, so that a `begin` in it cannot choose the isolation; PgPipeline::begin() can.
     PgResult<void> exec(const std::string& script, core::Micros limit);
     /// One statement on its own, as a pipeline of one.
     PgResult<PgRows> query(const PgStatement& statement, const PgParameters& parameters, core::Micros limit);
@@ -109,7 +110,7 @@ private:
     Error connect_failure() const;
     Result<void> check_server(Deadline deadline);
     Result<void> set_up_session(const PgSettings& more, Deadline deadline);
-    void choose_settings(const PgSettings& more);
+    void choose_settings(const PgSettings& more, bool can_notice_close);
 
     /// Waits until the socket is ready for `events` of poll(); false when the limit has passed.
     bool wait(int events, Deadline deadline) const;

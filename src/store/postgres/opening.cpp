@@ -31,12 +31,14 @@ void take_notice(void* was_not_replicated, const PGresult* notice) {
     if (function && std::string_view(function) == "SyncRepWaitForLSN") *static_cast<bool*>(was_not_replicated) = true;
 }
 
-// libpq's own refusals come without an SQLSTATE: told by its words, which are English here (no locale is set).
-bool is_own_refusal(std::string_view message) {
+// Refusals of libpq itself come without an SQLSTATE, those of poolers with one that stands for everything (08P01): told
+// by their words, which are English here (no locale is set).
+bool is_refusal_by_words(std::string_view message) {
     if (message.starts_with("invalid ")) return true;  // a parameter's value, before anything was sent
-    static constexpr std::string_view words[] = {"SSL error",      "does not support SSL", "certificate",
-                                                 "authentication", "no password",          "SCRAM",
-                                                 "channel binding"};
+    static constexpr std::string_view words[] = {
+        "SSL error", "does not support SSL", "certificate",    "authentication", "no password",
+        "SCRAM",     "channel binding",      "does not exist", "no such",
+    };
     return std::ranges::any_of(words, [&](std::string_view word) { return message.find(word) != message.npos; });
 }
 
@@ -142,7 +144,8 @@ Error PgConnection::connect_failure() const {
     if (PQconnectionNeedsPassword(connection_)) {
         return {Errc::refused, "the server wants a password; give it in the URL, in PGPASSWORD or in a password file"};
     }
-    const bool is_refused = state.empty() ? is_own_refusal(said) : code_while_opening(fault_of(state)) == Errc::refused;
+    const bool is_refused = state.empty() || state == "08P01" ? is_refusal_by_words(said)
+                                                              : code_while_opening(fault_of(state)) == Errc::refused;
     if (is_refused) return {Errc::refused, message + "; mend the URL, or the role or database on the server"};
     return {Errc::store_unavailable, message + "; check that the server runs, or try again"};
 }
@@ -189,7 +192,7 @@ Result<void> PgConnection::check_server(Deadline deadline) {
     return {};
 }
 
-void PgConnection::choose_settings(const PgSettings& more) {
+void PgConnection::choose_settings(const PgSettings& more, bool can_notice_close) {
     settings_ = {
         {"search_path", "\"" + url_.schema + "\", pg_temp"},  // named last, or temporary tables come first
         {"statement_timeout", "30000"},
@@ -206,6 +209,7 @@ void PgConnection::choose_settings(const PgSettings& more) {
         }
         settings_.emplace_back("tcp_user_timeout", url_.parameter("tcp_user_timeout"));
     }
+    if (can_notice_close) settings_.emplace_back("client_connection_check_interval", "1000");
     for (const auto& [name, value] : more) put(settings_, name, value);
 }
 
@@ -216,8 +220,7 @@ Result<void> PgConnection::set_up_session(const PgSettings& more, Deadline deadl
     };
     const PgResult<void> interval = exec(check_interval_sql, left());
     if (!interval && !is_open()) return as_error(interval.error());
-    choose_settings(more);
-    if (interval) settings_.emplace_back("client_connection_check_interval", "1000");
+    choose_settings(more, interval.has_value());
 
     // Through a pooler nothing can be set but with a transaction: here it is only tried, to hear of a wrong one now.
     auto done = exec(is_pooled_ ? "" : session_settings_sql(false), left());

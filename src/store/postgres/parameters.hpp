@@ -110,12 +110,12 @@ private:
     PgParameters& copy(PgType type, std::uint64_t big_endian, int length);
 
     int count_ = 0;
-    std::array<std::uint32_t, count_max> types_;
-    std::array<int, count_max> lengths_;
-    std::array<const char*, count_max> references_;  // null pointer: null, unless the number stands in numbers_
-    std::array<std::array<char, 8>, count_max> numbers_;
+    std::array<std::uint32_t, count_max> types_{};
+    std::array<int, count_max> lengths_{};
+    std::array<const char*, count_max> references_{};  // null pointer: null, unless the number stands in numbers_
+    std::array<std::array<char, 8>, count_max> numbers_{};
     std::array<bool, count_max> is_number_{};
-    mutable std::array<const char*, count_max> values_;  // made when asked for: a copy of this object moves numbers_
+    mutable std::array<const char*, count_max> values_{};  // made when asked for: a copy of this object moves numbers_
 };
 
 /// The rows that one statement gave, in binary. Owns libpq's result; views into it are good as long as this object.

@@ -3,7 +3,6 @@
 #include <pawl/result.hpp>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace pawl::store {
@@ -159,10 +158,11 @@ std::string plain_message(std::string_view message) {
     std::string line(message.substr(0, message.find("\nLOCATION:")));
     if (const auto [begin, length] = find_state(line); begin != std::string::npos) line.erase(begin, length);
     while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
+    // A line that begins with a tab is a hint of libpq's: our own stands in its place.
     for (std::size_t at = line.find('\n'); at != std::string::npos; at = line.find('\n', at)) {
-        std::size_t end = at + 1;
-        while (end < line.size() && (line[end] == '\t' || line[end] == ' ' || line[end] == '\n')) ++end;
-        line.replace(at, end - at, " ");
+        const bool is_hint = at + 1 < line.size() && line[at + 1] == '\t';
+        const std::size_t end = is_hint ? std::min(line.find('\n', at + 1), line.size()) : at + 1;
+        line.replace(at, end - at, is_hint ? "" : " ");
     }
     return line;
 }

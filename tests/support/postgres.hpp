@@ -1,0 +1,63 @@
+// The PostgreSQL server that the tests share, and a schema in it for one test alone.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace pawl::test {
+
+/// Where the server is, with the password: what `./dev test` sets in PAWL_TEST_POSTGRES. Its user is a superuser.
+std::optional<std::string> test_postgres_url();
+
+/// Skips the test, and says why, where there is no server.
+#define PAWL_NEEDS_POSTGRES()               \
+    if (!::pawl::test::test_postgres_url()) \
+    GTEST_SKIP() << "no PostgreSQL: PAWL_TEST_POSTGRES is not set (./dev test does)"
+
+/// An empty schema with a name of its own, dropped at the end. Requires: test_postgres_url().
+class TestSchema {
+public:
+    TestSchema();
+    ~TestSchema();
+    TestSchema(const TestSchema&) = delete;
+    TestSchema& operator=(const TestSchema&) = delete;
+
+    const std::string& name() const { return name_; }
+    /// The server's URL with `schema=` of this one.
+    const std::string& url() const { return url_; }
+    /// The same with another part in place of one that is there, e.g. the user's name.
+    std::string url_with(const std::string& part, const std::string& other) const;
+    /// Runs a script on a connection of its own, as the superuser; fails the test when that fails.
+    void exec(const std::string& script) const;
+    /// The first column of the first row; fails the test when there is none.
+    std::string value(const std::string& query) const;
+
+private:
+    std::string name_;
+    std::string url_;
+};
+
+/// A whole server of one test's own, to be set up wrongly, stopped and killed; takes about a second to start.
+class TestCluster {
+public:
+    TestCluster();
+    ~TestCluster();
+    TestCluster(const TestCluster&) = delete;
+    TestCluster& operator=(const TestCluster&) = delete;
+
+    /// With the password; the port stays over restarts.
+    const std::string& url() const { return url_; }
+    /// Its data directory.
+    std::string data() const { return dir_ + "/data"; }
+    bool start() const { return run("start_postgres"); }
+    /// `mode` as of pg_ctl: smart, fast or immediate (no shutdown checkpoint, like a crash).
+    bool stop(const std::string& mode) const { return run("halt_postgres", mode); }
+
+private:
+    bool run(const std::string& command, const std::string& argument = {}) const;
+
+    std::string dir_;
+    std::string url_;
+};
+
+}  // namespace pawl::test
