@@ -1,7 +1,9 @@
 #include "conformance/harness.hpp"
 
 #include "store/memory/memory_store.hpp"
+#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
+#include "support/postgres.hpp"
 #include "support/temp_folder.hpp"
 
 #include <sqlite3.h>
@@ -57,6 +59,40 @@ private:
     TempFolder folder_;
 };
 
+class PostgresHarness final : public Harness {
+public:
+    explicit PostgresHarness(MakeLedger make) : make_(make) { store_ = open(); }
+    ~PostgresHarness() override { store_.reset(); }
+
+    void usurp() override {
+        const std::string worker = std::to_string(store_->epoch());
+        schema_.exec("update worker set ended = 1 where id = " + worker + "; delete from writer where worker = " + worker);
+    }
+    std::shared_ptr<Reader> reader() override {
+        return std::shared_ptr<Reader>(store::open_postgres_reader(schema_.url()).value());
+    }
+
+protected:
+    std::unique_ptr<Store> open() override {
+        store::PostgresOptions options;
+        options.end_orphans = end_orphans();
+        options.clock = &clock_;
+        options.dead = std::exchange(dead_, {});
+        return store::open_postgres(schema_.url(), options, make_).value();
+    }
+    // Others would see it by and by; here it is told.
+    void lose_unflushed() override {
+        if (store_->epoch() == 0) return;
+        dead_.push_back(store_->epoch());
+        schema_.exec("update worker set lease_until = 0 where id = " + std::to_string(store_->epoch()));
+    }
+
+private:
+    MakeLedger make_;
+    TestSchema schema_;
+    std::vector<std::int32_t> dead_;
+};
+
 }  // namespace
 
 void Harness::reopen() {
@@ -73,6 +109,7 @@ const std::vector<Kind>& kinds() {
     static const std::vector<Kind> all{
         {"memory", [](MakeLedger make) { return std::make_unique<MemoryHarness>(make); }},
         {"sqlite", [](MakeLedger make) { return std::make_unique<SqliteHarness>(make); }},
+        {"postgres", [](MakeLedger make) { return std::make_unique<PostgresHarness>(make); }, true},
     };
     return all;
 }

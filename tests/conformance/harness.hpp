@@ -4,6 +4,7 @@
 #include "core/ledger.hpp"
 #include "core/store.hpp"
 #include "support/manual_clock.hpp"
+#include "support/postgres.hpp"
 
 #include <gtest/gtest.h>
 
@@ -53,6 +54,7 @@ protected:
 struct Kind {
     std::string name;
     std::function<std::unique_ptr<Harness>(MakeLedger)> make;
+    bool is_shared = false;  ///< PostgreSQL: many processes, each batch durable when it is applied
 };
 inline void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 /// The stores under test.
@@ -110,7 +112,10 @@ std::string state_of(Harness& h, const TaskId& id);
 /// Every test of the suite runs on every store, and leaves a store that passes its own deep check.
 class StoreConformance : public testing::TestWithParam<Kind> {
 protected:
-    void SetUp() override { h = GetParam().make(make_ledger<AllGuards>); }
+    void SetUp() override {
+        if (GetParam().is_shared) PAWL_NEEDS_POSTGRES();
+        h = GetParam().make(make_ledger<AllGuards>);
+    }
     void TearDown() override;
 
     std::unique_ptr<Harness> h;
