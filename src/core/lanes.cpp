@@ -39,7 +39,7 @@ void ReadyWindow::add(const Head& head) {
     } else {
         rows_.insert(std::lower_bound(rows_.begin(), rows_.end(), head), head);
     }
-    if (rows_.size() > rows_max) {
+    if (rows_.size() > rows_max && !is_whole_) {
         rows_.pop_back();
         complete_ = false;
     }
@@ -54,9 +54,9 @@ void ReadyWindow::remove(const Head& head) {
     if (found != rows_.end() && *found == head) rows_.erase(found);
 }
 
-void ReadyWindow::clear() {
+void ReadyWindow::make_whole() {
     rows_.clear();
-    complete_ = true;
+    complete_ = is_whole_ = true;
 }
 
 void ReadyWindow::refill(const std::vector<Head>& rows, bool complete) {
@@ -103,7 +103,7 @@ void Lanes::forget_rows() {
         Group& group = groups_[filled.group];
         if (!filled.window.empty()) group.heads.erase({filled.window.front(), id});
         group.to_refill.erase(id);
-        filled.window.clear();
+        filled.window.make_whole();
     }
     for (const std::size_t noted : std::exchange(noted_, {})) {
         Queue& queue = queues_[noted];
@@ -134,7 +134,8 @@ LaneId Lanes::id_of(const LaneKey& key) {
     const LaneId id = newest_ + 1;
     if (!shared_) tables_.add_lane(id, key);
     admit(id, key);
-    lane(id).window.refill({}, true);  // a new lane has no rows yet
+    if (shared_) lane(id).window.make_whole();
+    else lane(id).window.refill({}, true);  // a new lane has no rows yet
     groups_[lane(id).group].to_refill.erase(id);
     return id;
 }

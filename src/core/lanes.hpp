@@ -29,12 +29,13 @@ public:
     /// It ran empty, and there may be more in the tables.
     bool needs_refill() const { return rows_.empty() && !complete_; }
     void refill(const std::vector<Head>& rows, bool complete);
-    /// It has no rows, and what is added is all there is.
-    void clear();
+    /// It has no rows, and what is added is all there is, however much.
+    void make_whole();
 
 private:
     std::deque<Head> rows_;
     bool complete_ = false;  // no ready row lies beyond the last one here
+    bool is_whole_ = false;  // nothing else is known of
 };
 
 /// Lanes, the queues' limits and counts, and the order of claims.

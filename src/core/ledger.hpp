@@ -119,7 +119,7 @@ private:
     void load_memory();
     void begin_batch();
     Fence next_fence(const TaskRow& row);
-    FeedCursor newest() const { return {shared_ ? shared_->transaction() : 0, seq_}; }
+    FeedCursor newest() const { return shared_ ? shared_->newest() : FeedCursor{0, seq_}; }
 
     // ---- shared tables
     class HeldRows;

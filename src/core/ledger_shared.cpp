@@ -82,8 +82,7 @@ void LedgerBase::take_in_held(const SharedTables::Outlook& outlook) {
 // What others decided about a task that runs here.
 void LedgerBase::tell_changed(const TaskRow& before, const TaskRow* now) {
     if (!now || now->state != TaskState::running || now->fence != before.fence) {
-        notices_.push_back(
-            {Notice::What::lost, before.ref, before.id, before.state, Ending::none, before.fence});
+        notices_.push_back({Notice::What::lost, before.ref, before.id, before.state, Ending::none, before.fence});
         return;
     }
     if (now->ending != before.ending) sink_->notice(Notice::What::ending, *now);

@@ -64,8 +64,8 @@ public:
     virtual bool is_busy(const KeyName& key) = 0;
     /// This process's number: its fences carry it. 0 before the first claim.
     virtual std::int32_t worker() const = 0;
-    /// Of the feed: its cursors in this transaction have it.
-    virtual std::int64_t transaction() const = 0;
+    /// Of the entries that this process has appended.
+    virtual FeedCursor newest() const = 0;
 };
 
 }  // namespace pawl::core

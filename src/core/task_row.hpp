@@ -74,7 +74,7 @@ struct TaskRow {
     bool has_progressed = false;   ///< since its claim, while it runs; not stored, the journal knows
     bool has_open_intent = false;  ///< it left a worker in the middle of a step, and nobody has looked at that since
     bool suspect = false;          ///< poison suspect: runs with no other suspect beside it
-    int revision = 0;              ///< rises with every writing of the row; where several processes write (core/shared_tables.hpp)
+    int revision = 0;  ///< rises with every writing of the row; where several processes write (core/shared_tables.hpp)
 
     /// What a worker must read to go on with it; above journal_format_max it is left to newer ones.
     int format_min = 1;

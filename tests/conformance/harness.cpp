@@ -66,7 +66,8 @@ public:
 
     void usurp() override {
         const std::string worker = std::to_string(store_->epoch());
-        schema_.exec("update worker set ended = 1 where id = " + worker + "; delete from writer where worker = " + worker);
+        schema_.exec("update worker set ended = 1 where id = " + worker +
+                     "; delete from writer where worker = " + worker);
     }
     std::shared_ptr<Reader> reader() override {
         return std::shared_ptr<Reader>(store::open_postgres_reader(schema_.url()).value());
@@ -84,7 +85,9 @@ protected:
     void lose_unflushed() override {
         if (store_->epoch() == 0) return;
         dead_.push_back(store_->epoch());
-        schema_.exec("update worker set lease_until = 0 where id = " + std::to_string(store_->epoch()));
+        schema_.exec(
+            "update worker set lease_until = 0, seen = coalesce((select max(at) from journal), 0) where id = " +
+            std::to_string(store_->epoch()));
     }
 
 private:
@@ -112,6 +115,11 @@ const std::vector<Kind>& kinds() {
         {"postgres", [](MakeLedger make) { return std::make_unique<PostgresHarness>(make); }, true},
     };
     return all;
+}
+
+const std::vector<Kind>& owned_kinds() {
+    static const std::vector<Kind> owned(kinds().begin(), kinds().begin() + 2);
+    return owned;
 }
 
 Submit submit(int number, const std::string& type) {

@@ -121,4 +121,8 @@ protected:
     std::unique_ptr<Harness> h;
 };
 
+/// What holds only where one process owns the store: its clock, and a flush that is not the commit.
+class OwnedStore : public StoreConformance {};
+const std::vector<Kind>& owned_kinds();
+
 }  // namespace pawl::test

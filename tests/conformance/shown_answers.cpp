@@ -91,8 +91,8 @@ std::string shown(const TaskRow& row) {
 
 std::string shown(const Entry& entry) {
     std::ostringstream out;
-    out << to_string(entry.cursor) << ' ' << entry.task << ' ' << entry.no << ' ' << to_string(entry.kind) << " v" << entry.format
-        << ' ' << entry.path << " at " << count(entry.at) << " number " << entry.number << " due "
+    out << to_string(entry.cursor) << ' ' << entry.task << ' ' << entry.no << ' ' << to_string(entry.kind) << " v"
+        << entry.format << ' ' << entry.path << " at " << count(entry.at) << " number " << entry.number << " due "
         << instant_text(entry.due) << " result " << entry.result << " error " << entry.error << " cost "
         << entry.cost_uusd;
     return out.str();
@@ -121,7 +121,8 @@ std::string shown(const Applied& applied) {
             << notice.fence.claim << '\n';
     }
     out << "  now " << count(applied.now) << " due " << instant_text(applied.next_due) << " deadline "
-        << instant_text(applied.next_deadline) << " seq " << to_string(applied.newest) << " more " << applied.more_ready << '\n';
+        << instant_text(applied.next_deadline) << " seq " << to_string(applied.newest) << " more " << applied.more_ready
+        << '\n';
     return out.str();
 }
 
@@ -141,7 +142,8 @@ std::string shown_all(Reader& reader) {
             << q.space << '/' << q.name << ' ' << q.concurrency << ' ' << q.depth_max << ' ' << q.paused << ' '
             << q.running << ' ' << q.pending << ' ' << q.waiting;
     }
-    for (const auto& [entry, id] : reader.feed({}, 100'000).value()) out << '\n' << to_string(entry.cursor) << ' ' << to_string(id);
+    for (const auto& [entry, id] : reader.feed({}, 100'000).value())
+        out << '\n' << to_string(entry.cursor) << ' ' << to_string(id);
     for (const std::string& finding : reader.check().value()) out << "\nfinding: " << finding;
     return out.str();
 }

@@ -199,6 +199,8 @@ TEST_P(StoreConformance, AQueueAtItsDepthRefusesTasksAndTakesThemAgainWhenOneSta
 
 }  // namespace
 
+INSTANTIATE_TEST_SUITE_P(All, OwnedStore, testing::ValuesIn(owned_kinds()),
+                         [](const auto& instance) { return instance.param.name; });
 INSTANTIATE_TEST_SUITE_P(All, StoreConformance, testing::ValuesIn(kinds()),
                          [](const auto& instance) { return instance.param.name; });
 

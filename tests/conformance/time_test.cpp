@@ -27,7 +27,7 @@ TEST_P(StoreConformance, JumpsOfTheWallClockDoNotTouchRelativeWaits) {
     EXPECT_EQ(claim_one(*h).row.id, command.id) << "a jump back delays nothing";
 }
 
-TEST_P(StoreConformance, StoreTimeNeverGoesBackOverARestart) {
+TEST_P(OwnedStore, StoreTimeNeverGoesBackOverARestart) {
     const Instant before = run(*h, {submit(1)}).now;
     h->clock().jump_wall(-2h);
     h->crash();

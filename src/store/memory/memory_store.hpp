@@ -65,7 +65,8 @@ public:
     Result<std::vector<core::TaskId>> match(std::string_view part, int tasks_max) override;
     Result<std::vector<core::TaskRow>> list(const core::ListFilter& filter) override;
     Result<std::vector<core::Entry>> journal(core::TaskRef task, int after_no, int entries_max) override;
-    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& after, int entries_max) override;
+    Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& after,
+                                                                   int entries_max) override;
     Result<std::vector<core::QueueStatus>> queues() override;
     Result<std::vector<std::string>> tags(core::TaskRef task) override;
     Result<std::vector<std::int64_t>> counts() override;

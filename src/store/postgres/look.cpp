@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 namespace pawl::store {
 
@@ -35,10 +36,8 @@ constexpr PgStatement key_rows{
     "key_rows",
     "select d.namespace, d.type, d.k, key.task, key.fingerprint, key.expires from unnest($1::text[], $2::text[], "
     "$3::text[]) as d(namespace, type, k) left join key using (namespace, type, k)"};
-constexpr PgStatement id_lock{"id_lock",
-                              "select 1 from task where public_id = any($1) order by id for no key update"};
-constexpr PgStatement id_rows{"id_rows",
-                              "select " PAWL_PG_TASK_COLUMNS " from task t where t.public_id = any($1)"};
+constexpr PgStatement id_lock{"id_lock", "select 1 from task where public_id = any($1) order by id for no key update"};
+constexpr PgStatement id_rows{"id_rows", "select " PAWL_PG_TASK_COLUMNS " from task t where t.public_id = any($1)"};
 constexpr PgStatement ids_taken{"ids_taken", "select id, public_id from task where public_id = any($1)"};
 constexpr PgStatement held_rows{"held_rows",
                                 "select id, revision from task where id = any($1) order by id for no key update"};
@@ -65,30 +64,28 @@ constexpr PgStatement all_queues{"all_queues", "select namespace, name, concurre
 constexpr PgStatement all_groups{"all_groups", "select id, namespace, queue, type, version from line_group"};
 constexpr PgStatement queue_lock{"queue_lock",
                                  "select pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7262))"};
-constexpr PgStatement queue_running{
-    "queue_running", "select count(*) from task where line = 3 and line_group = any($1)"};
+constexpr PgStatement queue_running{"queue_running",
+                                    "select count(*) from task where line = 3 and line_group = any($1)"};
 
 #define PAWL_PG_CLAIMABLE "t.format_min <= $2 and not t.id = any($3)"
-constexpr PgStatement claim_group{
-    "claim_group", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
-                   " from task t where t.line = 1 and t.line_group = $1 and " PAWL_PG_CLAIMABLE
-                   " order by t.sort_key, t.id limit $4 for no key update skip locked"};
+constexpr PgStatement claim_group{"claim_group",
+                                  "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                                  " from task t where t.line = 1 and t.line_group = $1 and " PAWL_PG_CLAIMABLE
+                                  " order by t.sort_key, t.id limit $4 for no key update skip locked"};
 // The best of several groups. Twice as many are looked at as are taken, since others look at the same ones.
 constexpr PgStatement claim_groups{
-    "claim_groups", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
-                    " from task t where t.id = any(array(select h.id from unnest($1::int[]) as g(id) cross join "
-                    "lateral (select t.id, t.sort_key from task t where t.line = 1 and t.line_group = g.id and "
-                    PAWL_PG_CLAIMABLE
-                    " order by t.sort_key, t.id limit 2 * $4 + 16) as h order by h.sort_key, h.id limit 2 * $4 + 16)) "
-                    "and t.line = 1 order by t.sort_key, t.id limit $4 for no key update skip locked"};
-constexpr PgStatement claim_suspect{
-    "claim_suspect", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
-                     " from task t where t.line = 2 and t.line_group = any($1) and " PAWL_PG_CLAIMABLE
-                     " order by t.sort_key, t.id limit $4 for no key update skip locked"};
+    "claim_groups",
+    "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+    " from task t where t.id = any(array(select h.id from unnest($1::int[]) as g(id) cross join "
+    "lateral (select t.id, t.sort_key from task t where t.line = 1 and t.line_group = g.id and " PAWL_PG_CLAIMABLE
+    " order by t.sort_key, t.id limit 2 * $4 + 16) as h order by h.sort_key, h.id limit 2 * $4 + 16)) "
+    "and t.line = 1 order by t.sort_key, t.id limit $4 for no key update skip locked"};
+constexpr PgStatement claim_suspect{"claim_suspect",
+                                    "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                                    " from task t where t.line = 2 and t.line_group = any($1) and " PAWL_PG_CLAIMABLE
+                                    " order by t.sort_key, t.id limit $4 for no key update skip locked"};
 
-Micros monotonic() {
-    return std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now().time_since_epoch());
-}
+Micros monotonic() { return std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now().time_since_epoch()); }
 
 }  // namespace
 
@@ -189,10 +186,13 @@ void PostgresTables::ask_rows(PgPipeline& pipeline, const Wanted& wanted) {
         pipeline.add(ids_taken, PgParameters().array(ids), [this](const PgRows& rows) {
             for (int r = 0; r < rows.size(); ++r) ids_[read_task_id(rows, r, 1).bytes] = rows.integer(r, 0);
         });
-        pipeline.add(new_ids, PgParameters().int4(static_cast<std::int32_t>(wanted.submitted.size())),
-                     [this](const PgRows& rows) {
-                         for (int r = rows.size(); r-- > 0;) new_refs_.push_back(rows.integer(r, 0));
-                     });
+        // What refused submits left over comes first.
+        const std::size_t missing = wanted.submitted.size() - std::min(wanted.submitted.size(), new_refs_.size());
+        if (missing != 0) {
+            pipeline.add(new_ids, PgParameters().int4(static_cast<std::int32_t>(missing)), [this](const PgRows& rows) {
+                for (int r = 0; r < rows.size(); ++r) new_refs_.push_back(rows.integer(r, 0));
+            });
+        }
     }
     if (!wanted.operated.empty()) {
         PgArray ids(PgType::bytea);
@@ -277,9 +277,10 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
     if (wanted.has_claim && monotonic() - groups_at_ >= groups_every) refresh_groups(pipeline);
     run(pipeline);
     if (!failure_ && is_disowned_) {
-        failure_ = Error{Errc::store_unavailable,
-                         connection_.url().shown + ": this process was silent for too long and was declared dead; what "
-                                                   "it held belongs to others; nothing was stored"};
+        failure_ =
+            Error{Errc::store_unavailable, connection_.url().shown +
+                                               ": this process was silent for too long and was declared dead; what "
+                                               "it held belongs to others; nothing was stored"};
     }
     if (failure_) return {};
     finish_look(batch, wanted, outlook);
@@ -314,8 +315,8 @@ SharedTables::Outlook PostgresTables::look_at_held(const Held& held) {
 
 TaskRef PostgresTables::new_ref() {
     PAWL_ASSERT(!new_refs_.empty());
-    const TaskRef ref = new_refs_.back();
-    new_refs_.pop_back();
+    const TaskRef ref = new_refs_.front();
+    new_refs_.pop_front();
     return ref;
 }
 
@@ -337,19 +338,25 @@ std::vector<int> PostgresTables::groups_for(const Claim& claim) const {
 void PostgresTables::note_queues(std::span<const Command> batch, Outlook& outlook) {
     closed_.clear();
     std::set<QueueKey> submitted, claimed;
+    bool frees_places = false;
     for (const Command& command : batch) {
+        const auto* record = std::get_if<Record>(&command);
+        frees_places = frees_places || (record && !std::holds_alternative<std::monostate>(record->next));
         if (const auto* submit = std::get_if<Submit>(&command))
             submitted.insert({submit->lane.space, submit->lane.queue});
         if (const auto* claim = std::get_if<Claim>(&command)) {
-            for (const int group : groups_for(*claim)) claimed.insert({groups_.at(group).space, groups_.at(group).queue});
+            for (const int group : groups_for(*claim))
+                claimed.insert({groups_.at(group).space, groups_.at(group).queue});
         }
     }
     for (const auto& [key, settings] : settings_) {
         Lanes::QueueNow now{settings, 0, std::nullopt};
         if (settings.depth_max != 0 && submitted.contains(key)) now.pending = count_pending(key);
         if (settings.concurrency != 0 && claimed.contains(key) && !settings.paused) {
-            now.running = lock_and_count_running(key).value_or(settings.concurrency);
-            if (now.running >= settings.concurrency) closed_.insert(key);
+            const std::optional<int> running = lock_and_count_running(key);
+            // Nobody knows: none of its tasks is taken in this batch, whatever leaves it.
+            now.running = running.value_or(std::numeric_limits<int>::max() / 2);
+            if (!running || (now.running >= settings.concurrency && !frees_places)) closed_.insert(key);
         }
         if (settings.paused) closed_.insert(key);
         outlook.queues.emplace_back(key, now);
@@ -389,13 +396,9 @@ void PostgresTables::find_claimable(std::span<const Command> batch, Outlook& out
         PgArray ids(PgType::int4);
         for (const int group : groups) ids.add_int4(group);
         if (groups.size() == 1) {
-            pipeline.add(claim_group,
-                         PgParameters()
-                             .int4(groups.front())
-                             .int4(journal_format_max)
-                             .array(aside)
-                             .int8(claim->tasks_max),
-                         take);
+            pipeline.add(
+                claim_group,
+                PgParameters().int4(groups.front()).int4(journal_format_max).array(aside).int8(claim->tasks_max), take);
         } else {
             pipeline.add(claim_groups,
                          PgParameters().array(ids).int4(journal_format_max).array(aside).int8(claim->tasks_max), take);

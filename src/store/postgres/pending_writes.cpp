@@ -33,9 +33,9 @@ constexpr PgType i4 = PgType::int4, i8 = PgType::int8, text = PgType::text, byte
     "line, line_group, state, reason, reason_before, due, expires, deadline, fence, revision, claimed_no, last_no, " \
     "crash_count, ending, flags, updated, active, reopened, deadline_length, error, format_min, journal_bytes, "     \
     "definition, id"
-#define PAWL_PG_CHANGING_ARRAYS                                                                                  \
-    "$1::int[], $2::int[], $3::int[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[], "          \
-    "$9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::bigint[], "      \
+#define PAWL_PG_CHANGING_ARRAYS                                                                             \
+    "$1::int[], $2::int[], $3::int[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[], "     \
+    "$9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::bigint[], " \
     "$17::bigint[], $18::int[], $19::bigint[], $20::bytea[], $21::int[], $22::bigint[], $23::bytea[], $24::bigint[]"
 
 constexpr PgStatement insert_tasks{
@@ -90,10 +90,10 @@ constexpr PgStatement add_blob_row{
 }  // namespace
 
 PendingWrites::PendingWrites()
-    : inserts_(arrays({i4, i4, i4, i4, i4, i8, i8, i8, i8,    i4,    i4, i4, i4, i4, i4, i8,   i8, i4,   i8,
+    : inserts_(arrays({i4,    i4, i4, i4,    i4, i8,    i8,   i8, i8, i4, i4, i4, i4, i4, i4,    i8, i8,   i4,   i8,
                        bytes, i4, i8, bytes, i8, bytes, text, i8, i4, i4, i8, i4, i8, i8, bytes, i8, text, bytes})),
-      updates_(arrays({i4, i4, i4, i4, i4, i8, i8, i8, i8, i4, i4, i4, i4, i4, i4, i8, i8, i4, i8, bytes, i4, i8, bytes,
-                       i8})),
+      updates_(arrays(
+          {i4, i4, i4, i4, i4, i8, i8, i8, i8, i4, i4, i4, i4, i4, i4, i8, i8, i4, i8, bytes, i4, i8, bytes, i8})),
       entries_(arrays({i8, i4, i4, i4, bytes, i8, i8, i8, bytes, bytes, i8, i8})),
       keys_(arrays({text, text, text, i8, bytes, i8})),
       expiries_(arrays({text, text, text, i8, i8})),

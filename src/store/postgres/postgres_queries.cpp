@@ -17,25 +17,24 @@ namespace {
 constexpr Micros query_max = 35s;  // the server's own limit is sooner, and says so
 constexpr std::size_t findings_max = 100;
 
-#define PAWL_PG_WHOLE_ROW \
-    "select " PAWL_PG_TASK_COLUMNS ", g.namespace, g.queue, g.type, g.version"
+#define PAWL_PG_WHOLE_ROW "select " PAWL_PG_TASK_COLUMNS ", g.namespace, g.queue, g.type, g.version"
 #define PAWL_PG_FROM " from task t join line_group g on g.id = t.line_group "
 constexpr int whole_columns = pg_task_columns + 4;
 #define PAWL_PG_OUTPUT_COLUMN \
     "case when t.state = 4 then (select result from journal where task = t.id and no = t.last_no) end"
 
-constexpr PgStatement get_by_ref{
-    "get_by_ref", PAWL_PG_WHOLE_ROW ", " PAWL_PG_INPUT_COLUMN ", " PAWL_PG_OUTPUT_COLUMN PAWL_PG_FROM "where t.id = $1"};
-constexpr PgStatement get_by_id{
-    "get_by_id",
-    PAWL_PG_WHOLE_ROW ", " PAWL_PG_INPUT_COLUMN ", " PAWL_PG_OUTPUT_COLUMN PAWL_PG_FROM "where t.public_id = $1"};
+constexpr PgStatement get_by_ref{"get_by_ref", PAWL_PG_WHOLE_ROW
+                                 ", " PAWL_PG_INPUT_COLUMN ", " PAWL_PG_OUTPUT_COLUMN PAWL_PG_FROM "where t.id = $1"};
+constexpr PgStatement get_by_id{"get_by_id",
+                                PAWL_PG_WHOLE_ROW ", " PAWL_PG_INPUT_COLUMN ", " PAWL_PG_OUTPUT_COLUMN PAWL_PG_FROM
+                                                  "where t.public_id = $1"};
 constexpr PgStatement ids_between{
     "ids_between", "select public_id from task where public_id between $1 and $2 order by public_id limit $3"};
-constexpr PgStatement all_ids{"all_ids", "select public_id from task where public_id > $1 order by public_id limit 10000"};
+constexpr PgStatement all_ids{"all_ids",
+                              "select public_id from task where public_id > $1 order by public_id limit 10000"};
 constexpr PgStatement tags_of{"tags_of", "select tag from tag where task = $1 order by tag collate \"C\""};
 constexpr PgStatement list_tasks{
-    "list_tasks",
-    PAWL_PG_WHOLE_ROW PAWL_PG_FROM
+    "list_tasks", PAWL_PG_WHOLE_ROW PAWL_PG_FROM
     "where ($1::text is null or g.namespace = $1) and ($2::text is null or g.type = $2) and "
     "($3::text is null or g.queue = $3) and ($4::text is null or t.k = $4) and "
     "($5::text is null or exists (select 1 from tag where tag.task = t.id and tag.tag = $5)) and "
@@ -47,9 +46,10 @@ constexpr PgStatement journal_of{
                   "order by j.no limit $3"};
 // Only what no running transaction can still put something before.
 constexpr PgStatement feed_after{
-    "feed_after", "select " PAWL_PG_JOURNAL_COLUMNS
-                  ", t.public_id from journal j join task t on t.id = j.task where (j.xact, j.seq) > ($1::text::xid8, $2) "
-                  "and j.xact < pg_snapshot_xmin(pg_current_snapshot()) order by j.xact, j.seq limit $3"};
+    "feed_after",
+    "select " PAWL_PG_JOURNAL_COLUMNS
+    ", t.public_id from journal j join task t on t.id = j.task where (j.xact, j.seq) > ($1::text::xid8, $2) "
+    "and j.xact < pg_snapshot_xmin(pg_current_snapshot()) order by j.xact, j.seq limit $3"};
 constexpr PgStatement queue_settings{"queue_settings",
                                      "select namespace, name, concurrency, depth_max, paused from queue"};
 constexpr PgStatement queue_counts{"queue_counts",
@@ -76,7 +76,8 @@ constexpr Invariant invariants[] = {
       "limit 100"}},
     {"it runs without a worker",
      {"check_held",
-      "select public_id from task where state = 1 and not exists (select 1 from worker where id = (fence & 4294967295)) "
+      "select public_id from task where state = 1 and not exists (select 1 from worker where id = (fence & "
+      "4294967295)) "
       "limit 100"}},
     {"its place in the queue does not fit its state",
      {"check_line",

@@ -30,8 +30,9 @@ struct Version {
 std::int64_t known() { return static_cast<std::int64_t>(postgres_migrations().size()); }
 
 Error not_ours(const PgConnection& connection) {
-    return {Errc::refused, connection.url().shown + ": the schema \"" + connection.url().schema +
-                               "\" has tables that are not Pawl's; nothing was changed; name another one (?schema=NAME)"};
+    return {Errc::refused,
+            connection.url().shown + ": the schema \"" + connection.url().schema +
+                "\" has tables that are not Pawl's; nothing was changed; name another one (?schema=NAME)"};
 }
 
 Error newer(const PgConnection& connection, const char* verb) {
@@ -94,8 +95,8 @@ Result<void> check_readable(PgConnection& connection) {
     const auto version = read_version(connection);
     if (!version) return version.error();
     if (version->schema == 0) {
-        return Error{Errc::not_found, connection.url().shown +
-                                          ": no store is there yet; `pawl submit` or `pawl worker` makes it"};
+        return Error{Errc::not_found,
+                     connection.url().shown + ": no store is there yet; `pawl submit` or `pawl worker` makes it"};
     }
     if (version->min_reader > known()) return newer(connection, "read");
     return {};

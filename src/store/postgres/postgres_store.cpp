@@ -26,9 +26,9 @@ constexpr Micros look_again_blind = 100ms;
 
 // Plans that are good for a thousand rows are good for one; scans of whole tables never are. A transaction of ours
 // waits for nobody but the server.
-const PgSettings writer_settings{{"enable_hashjoin", "off"},   {"enable_mergejoin", "off"},
-                                 {"enable_seqscan", "off"},    {"enable_bitmapscan", "off"},
-                                 {"enable_material", "off"},   {"idle_in_transaction_session_timeout", "5s"}};
+const PgSettings writer_settings{{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
+                                 {"enable_seqscan", "off"},  {"enable_bitmapscan", "off"},
+                                 {"enable_material", "off"}, {"idle_in_transaction_session_timeout", "5s"}};
 
 Error no_backup(const std::string& file) {
     return {Errc::refused, "backup to " + file +
@@ -122,9 +122,9 @@ Result<void> PostgresStore::join(std::span<const Command> batch) {
     const auto is_claim = [](const Command& command) { return std::holds_alternative<Claim>(command); };
     const auto claim = std::find_if(batch.begin(), batch.end(), is_claim);
     if (membership_.worker != 0 || claim == batch.end()) return {};
-    auto lease = WorkerLease::take(connection_, std::get<Claim>(*claim),
-                                   {options_.program, options_.lease_length, options_.suspicion, options_.wake,
-                                    options_.clock == nullptr});
+    auto lease = WorkerLease::take(
+        connection_, std::get<Claim>(*claim),
+        {options_.program, options_.lease_length, options_.suspicion, options_.wake, options_.clock == nullptr});
     if (!lease) return lease.error();
     lease_ = std::move(*lease);
     membership_ = {lease_->worker(), 0, false, {}};
@@ -225,8 +225,9 @@ Result<bool> PostgresStore::was_committed() {
     // Declared dead meanwhile: nobody can tell any more, and nothing of this process counts.
     if (rows->empty()) {
         return Error{Errc::store_unavailable,
-                     url_.shown + ": this process was away for too long and was declared dead; whether its last batch "
-                                  "was stored is unknown"};
+                     url_.shown +
+                         ": this process was away for too long and was declared dead; whether its last batch "
+                         "was stored is unknown"};
     }
     return rows->integer(0, 0) == membership_.batch + 1;
 }

@@ -18,12 +18,13 @@ constexpr Micros answer_max = 60s;
 
 constexpr PgStatement task_lock{"task_lock", "select 1 from task where id = any($1) order by id for no key update"};
 constexpr PgStatement task_rows{"task_rows", "select " PAWL_PG_TASK_COLUMNS " from task t where t.id = any($1)"};
-constexpr PgStatement task_rows_with_input{
-    "task_rows_with_input",
-    "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN " from task t where t.id = any($1)"};
+constexpr PgStatement task_rows_with_input{"task_rows_with_input",
+                                           "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                                           " from task t where t.id = any($1)"};
 constexpr PgStatement task_by_id{"task_by_id", "select id from task where public_id = $1"};
-constexpr PgStatement entries_of{"entries_of", "select " PAWL_PG_JOURNAL_COLUMNS
-                                               " from journal j where j.task = $1 and j.no > $2 order by j.no limit $3"};
+constexpr PgStatement entries_of{"entries_of",
+                                 "select " PAWL_PG_JOURNAL_COLUMNS
+                                 " from journal j where j.task = $1 and j.no > $2 order by j.no limit $3"};
 constexpr PgStatement heads_of{"heads_of",
                                "select no, kind, path, number from journal where task = $1 and no > $2 order by no"};
 constexpr PgStatement group_by_key{
@@ -36,22 +37,24 @@ constexpr PgStatement group_key_of{"group_key_of",
 
 // Rows that another process is waking now are its own.
 constexpr PgStatement due_rows{"due_rows",
-                               "select id from task where due is not null and state <> 3 and due <= $1 "
-                               "order by due, id limit $2 for no key update skip locked"};
+                               "select id from task where due is not null and state <> 3 and due <= $1 and "
+                               "format_min <= $3 order by due, id limit $2 for no key update skip locked"};
 constexpr PgStatement expired_rows{"expired_rows",
-                                   "select id from task where expires is not null and expires <= $1 "
-                                   "order by expires, id limit $2 for no key update skip locked"};
-constexpr PgStatement overdue_rows{"overdue_rows",
-                                   "select id from task where deadline is not null and ending = 0 and state < 4 and "
-                                   "deadline <= $1 order by deadline, id limit $2 for no key update skip locked"};
-constexpr PgStatement first_due{
-    "first_due", "select due from task where due is not null and state <> 3 and not id = any($1) order by due limit 1"};
-constexpr PgStatement first_expiry{
-    "first_expiry",
-    "select expires from task where expires is not null and not id = any($1) order by expires limit 1"};
+                                   "select id from task where expires is not null and expires <= $1 and "
+                                   "format_min <= $3 order by expires, id limit $2 for no key update skip locked"};
+constexpr PgStatement overdue_rows{
+    "overdue_rows",
+    "select id from task where deadline is not null and ending = 0 and state < 4 and "
+    "deadline <= $1 and format_min <= $3 order by deadline, id limit $2 for no key update skip locked"};
+constexpr PgStatement first_due{"first_due",
+                                "select due from task where due is not null and state <> 3 and format_min <= $2 and "
+                                "not id = any($1) order by due limit 1"};
+constexpr PgStatement first_expiry{"first_expiry",
+                                   "select expires from task where expires is not null and format_min <= $2 and not id "
+                                   "= any($1) order by expires limit 1"};
 constexpr PgStatement first_deadline{"first_deadline",
                                      "select deadline from task where deadline is not null and ending = 0 and "
-                                     "state < 4 and not id = any($1) order by deadline limit 1"};
+                                     "state < 4 and format_min <= $2 and not id = any($1) order by deadline limit 1"};
 
 // One for each commit, and only where somebody may want to know.
 constexpr PgStatement notify{"notify", "select pg_notify($1, $2)"};
@@ -68,8 +71,8 @@ PgArray array_of(const std::vector<TaskRef>& refs) {
 
 void PostgresTables::fail_corrupt(const std::string& what) {
     if (!failure_) {
-        failure_ = Error{Errc::store_corrupt, connection_.url().shown + ": " + what +
-                                                  "; restore a backup (`pawl doctor` says more)"};
+        failure_ = Error{Errc::store_corrupt,
+                         connection_.url().shown + ": " + what + "; restore a backup (`pawl doctor` says more)"};
     }
 }
 
@@ -159,8 +162,7 @@ int PostgresTables::group_of(const LaneKey& key) {
     name.key.clear();
     if (const auto found = group_ids_.find(name); found != group_ids_.end()) return found->second;
     if (failure_) return 0;
-    const PgParameters parameters =
-        PgParameters().text(name.space).text(name.queue).text(name.type).int4(name.version);
+    const PgParameters parameters = PgParameters().text(name.space).text(name.queue).text(name.type).int4(name.version);
     int id = 0;
     PgPipeline pipeline(connection_);
     pipeline.add(group_new, parameters);
@@ -196,8 +198,7 @@ const LaneKey* PostgresTables::group_key(int group) {
 void PostgresTables::take_rows(const PgRows& rows, bool with_input) {
     for (int r = 0; r < rows.size(); ++r) {
         PgTask task = read_task(rows, r);
-        if (with_input)
-            task.stored.row.input = read_payload(rows, r, pg_task_columns, &task.stored.is_readable);
+        if (with_input) task.stored.row.input = read_payload(rows, r, pg_task_columns, &task.stored.is_readable);
         task.stored.lane = task.line_group;  // until the keys are known
         ids_[task.stored.row.id.bytes] = task.stored.row.ref;
         rows_[task.stored.row.ref] = {std::move(task.stored), with_input};
@@ -271,6 +272,7 @@ void PostgresTables::update(const TaskRow& row, LaneId) {
 
 void PostgresTables::append(std::int64_t, const TaskRow& row, Instant at, const transition::NewEntry& entry) {
     writes_.append(row, at, entry);
+    newest_ = {transaction_, writes_.seq()};
 }
 
 std::vector<Entry> PostgresTables::entries(TaskRef task, const Span& span) {
@@ -300,7 +302,7 @@ void PostgresTables::scan(TaskRef task, int after_no, const std::function<void(c
 
 std::vector<TaskRef> PostgresTables::timed(const PgStatement& statement, std::int64_t until, int rows_max) {
     std::vector<TaskRef> found;
-    query(statement, PgParameters().int8(until).int8(rows_max), [&](const PgRows& rows) {
+    query(statement, PgParameters().int8(until).int8(rows_max).int4(journal_format_max), [&](const PgRows& rows) {
         for (int r = 0; r < rows.size(); ++r)
             if (!aside_.contains(rows.integer(r, 0))) found.push_back(rows.integer(r, 0));
     });
@@ -321,7 +323,7 @@ std::vector<TaskRef> PostgresTables::overdue(WallInstant wall, int rows_max) {
 std::optional<std::int64_t> PostgresTables::first(const PgStatement& statement) {
     std::optional<std::int64_t> found;
     const PgArray aside = array_of({aside_.begin(), aside_.end()});
-    query(statement, PgParameters().array(aside), [&](const PgRows& rows) {
+    query(statement, PgParameters().array(aside).int4(journal_format_max), [&](const PgRows& rows) {
         if (!rows.empty()) found = rows.integer(0, 0);
     });
     return found;

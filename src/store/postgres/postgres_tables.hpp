@@ -6,6 +6,7 @@
 #include "store/postgres/connection.hpp"
 #include "store/postgres/pending_writes.hpp"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -108,7 +109,7 @@ public:
     core::TaskRef new_ref() override;
     bool is_busy(const core::KeyName& key) override { return busy_.contains(key); }
     std::int32_t worker() const override { return membership_.worker; }
-    std::int64_t transaction() const override { return transaction_; }
+    core::FeedCursor newest() const override { return newest_; }
 
 private:
     struct Wanted;  // by a batch
@@ -157,6 +158,7 @@ private:
     bool has_news_ = false;
     std::set<std::int32_t> told_;  // workers whose tasks were changed by this one
     std::int64_t transaction_ = 0;
+    core::FeedCursor newest_;
 
     // Of this transaction.
     struct Image {
@@ -171,7 +173,7 @@ private:
     std::map<core::QueueKey, core::QueueSettings> settings_;
     std::set<core::QueueKey> closed_;  // nothing is claimed from these
     bool has_suspects_ = false;
-    std::vector<core::TaskRef> new_refs_;
+    std::deque<core::TaskRef> new_refs_;
 
     // Of this process.
     std::map<core::LaneKey, int> group_ids_;

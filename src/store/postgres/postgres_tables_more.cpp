@@ -17,8 +17,8 @@ constexpr PgStatement pending_of_queue{
     "(select count(*) from task where line = 2 and line_group = any(g.ids)) + "
     "(select count(*) from task where state = 0 and line is null and line_group = any(g.ids)) from (select "
     "array(select id from line_group where namespace = $1 and queue = $2) as ids) g"};
-constexpr PgStatement key_of{"key_of",
-                             "select task, fingerprint, expires from key where namespace = $1 and type = $2 and k = $3"};
+constexpr PgStatement key_of{
+    "key_of", "select task, fingerprint, expires from key where namespace = $1 and type = $2 and k = $3"};
 constexpr PgStatement request_of{
     "request_of", "select verb, state, reason, changed, expires, arguments from request where task = $1 and id = $2"};
 constexpr PgStatement blob_of{"blob_of", "select body from blob where namespace = $1 and hash = $2"};
@@ -167,8 +167,7 @@ void PostgresTables::erase(const TaskRow& row) {
     pipeline.add(delete_tags, task);
     pipeline.add(delete_requests, task);
     if (!row.key.empty()) {
-        pipeline.add(delete_key,
-                     PgParameters().text(row.lane.space).text(row.lane.type).text(row.key).int8(row.ref));
+        pipeline.add(delete_key, PgParameters().text(row.lane.space).text(row.lane.type).text(row.key).int8(row.ref));
         keys_.erase({row.lane.space, row.lane.type, row.key});
     }
     if (row.definition) {
