@@ -1,7 +1,5 @@
 #include "store/postgres/connection.hpp"
 
-#include "core/assert.hpp"
-
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -114,7 +112,10 @@ PgResult<void> PgConnection::settle(std::optional<PgError> failure) {
         failure->message = "the wait for the synchronous standby was ended";
     }
     if (!failure) return {};
-    if (is_outcome_unknown(failure->fault) || failure->fault == PgFault::stale_statement) close();
+    // A server that cannot be written any more, or not with what is prepared, is of no use: the next open() finds
+    // better.
+    const bool is_of_no_use = failure->fault == PgFault::read_only || failure->fault == PgFault::stale_statement;
+    if (is_of_no_use || is_outcome_unknown(failure->fault)) close();
     return *std::move(failure);
 }
 
