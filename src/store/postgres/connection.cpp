@@ -124,6 +124,7 @@ PgResult<void> PgConnection::settle(std::optional<PgError> failure) {
 bool PgConnection::wait(int events, Deadline deadline) const {
     for (;;) {
         pollfd entry{PQsocket(connection_), static_cast<short>(events), 0};
+        if (entry.fd < 0) return true;  // libpq has dropped it already
         const int ready = ::poll(&entry, 1, poll_length(deadline));
         // An error of the socket counts as ready: libpq finds it and has the words for it.
         if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
