@@ -345,6 +345,32 @@ TEST_F(PostgresConnection, ATransactionThatConflictsCanBeRepeated) {
     EXPECT_TRUE(connection.rollback(limit));
 }
 
+TEST_F(PostgresConnection, AServerThatCannotBeWrittenIsLeft) {
+    make_table();
+    PgPipeline pipeline(connection);
+    pipeline.begin("begin read only");  // as a server that became a standby answers
+    pipeline.add_text("insert", "insert into thing values (1, 'x')");
+    pipeline.commit();
+    const auto done = pipeline.run(limit);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().fault, PgFault::read_only);
+    EXPECT_FALSE(connection.is_open());
+}
+
+// Another version's migration has changed a table below a prepared statement.
+TEST_F(PostgresConnection, AStatementThatNoLongerFitsIsPreparedOnTheNextConnection) {
+    make_table();
+    static const PgStatement all_sql{"test_all", "select * from thing"};
+    ASSERT_TRUE(connection.query(all_sql, PgParameters(), limit));
+    schema->exec("alter table thing add column more int8");
+    const auto done = connection.query(all_sql, PgParameters(), limit);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().fault, PgFault::stale_statement);
+    EXPECT_FALSE(connection.is_open());
+    ASSERT_TRUE(open(connection));
+    EXPECT_EQ(connection.query(all_sql, PgParameters(), limit)->columns(), 3);
+}
+
 TEST_F(PostgresConnection, TheSessionHasItsSettings) {
     PgConnection other;
     ASSERT_TRUE(open(other, {{"lock_timeout", "250"}, {"enable_seqscan", "off"}}));

@@ -13,6 +13,7 @@ TEST(PostgresError, StatesThatACallerActsOnAreKnown) {
     EXPECT_EQ(fault_of("57014"), PgFault::query_canceled);
     EXPECT_EQ(fault_of("53100"), PgFault::disk_full);
     EXPECT_EQ(fault_of("53200"), PgFault::out_of_memory);
+    EXPECT_EQ(fault_of("53000"), PgFault::out_of_memory);
     EXPECT_EQ(fault_of("53300"), PgFault::too_many_connections);
     EXPECT_EQ(fault_of("25006"), PgFault::read_only);
     EXPECT_EQ(fault_of("42P01"), PgFault::undefined_table);

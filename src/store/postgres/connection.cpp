@@ -1,7 +1,5 @@
 #include "store/postgres/connection.hpp"
 
-#include "core/assert.hpp"
-
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -114,7 +112,10 @@ PgResult<void> PgConnection::settle(std::optional<PgError> failure) {
         failure->message = "the wait for the synchronous standby was ended";
     }
     if (!failure) return {};
-    if (is_outcome_unknown(failure->fault) || failure->fault == PgFault::stale_statement) close();
+    // A server that cannot be written any more, or not with what is prepared, is of no use: the next open() finds
+    // better.
+    const bool is_of_no_use = failure->fault == PgFault::read_only || failure->fault == PgFault::stale_statement;
+    if (is_of_no_use || is_outcome_unknown(failure->fault)) close();
     return *std::move(failure);
 }
 
@@ -123,6 +124,7 @@ PgResult<void> PgConnection::settle(std::optional<PgError> failure) {
 bool PgConnection::wait(int events, Deadline deadline) const {
     for (;;) {
         pollfd entry{PQsocket(connection_), static_cast<short>(events), 0};
+        if (entry.fd < 0) return true;  // libpq has dropped it already
         const int ready = ::poll(&entry, 1, poll_length(deadline));
         // An error of the socket counts as ready: libpq finds it and has the words for it.
         if (ready > 0 || (ready < 0 && errno != EINTR)) return true;

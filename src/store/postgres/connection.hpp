@@ -176,7 +176,7 @@ public:
     ///
     /// The first failure is returned, with the place of its statement; the server has skipped what follows. The
     /// transaction is then failed and wants a rollback(), unless there was no begin(). Where is_outcome_unknown(), and
-    /// for `stale_statement`, the connection is closed.
+    /// for `read_only` and `stale_statement`, the connection is closed.
     PgResult<void> run(core::Micros limit);
 
 private:

@@ -25,6 +25,7 @@ constexpr Known known[] = {
     {"53400", PgFault::disk_full},  // a configured limit, of temporary files
     {"53200", PgFault::out_of_memory},
     {"53300", PgFault::too_many_connections},
+    {"53", PgFault::out_of_memory},  // whatever else the server has run out of
     {"25006", PgFault::read_only},
     {"42P01", PgFault::undefined_table},
     {"42703", PgFault::undefined_table},  // a column of another version's migration
