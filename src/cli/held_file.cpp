@@ -52,7 +52,7 @@ Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const 
     auto first_wait = std::make_shared<core::Micros>(options.lock_wait);
     runtime::HolderParts parts;
     auto last = std::make_shared<store::SqliteOpening>();
-    parts.open_store = [file, program = options.program, first_wait, last] {
+    parts.open_store = [file, program = options.program, first_wait, last](const std::function<void()>&) {
         return open_store(file, clock, program, std::exchange(*first_wait, core::Micros{0}), *last);
     };
     parts.open_reader = [file] { return store::open_sqlite_reader(file); };

@@ -27,7 +27,8 @@ struct HolderOptions {
 
 /// How a holder gets what its layer may not know.
 struct HolderParts {
-    StoreThread::Open open_store;
+    /// `wake` may be called from any thread, also after the store is gone: others have written to it.
+    std::function<Result<std::unique_ptr<core::Store>>(std::function<void()> wake)> open_store;
     std::function<Result<std::unique_ptr<core::Reader>>()> open_reader;
     std::function<std::unique_ptr<core::Net>(boost::asio::io_context&)> make_net;  ///< may be empty
 };
@@ -87,13 +88,20 @@ public:
     void on_fatal(std::function<void(Error)> f) { fatal_ = std::move(f); }
 
 private:
+    /// Where a store's call goes, while the holder is there.
+    struct Relay {
+        std::mutex mutex;
+        Holder* holder = nullptr;
+    };
+    static StoreThread::Open opener(const HolderParts& parts, const std::shared_ptr<Relay>& relay);
     Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
-           std::unique_ptr<core::Reader> reader);
+           std::unique_ptr<core::Reader> reader, std::shared_ptr<Relay> relay);
     void lose(const Error& error);
     void purge();
 
     HolderParts parts_;
     HolderOptions options_;
+    std::shared_ptr<Relay> relay_;
     MachineClock clock_;
     MachineRandom random_;
     AsioLoop loop_;

@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace pawl::runtime {
 
 StoreThread::StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::unique_ptr<core::Store> store, Open open,
@@ -45,12 +48,14 @@ void StoreThread::run() {
         if (next.what == What::dead) turns_.refuse(std::move(items));
         else if (next.what == What::take) next = turns_.take(std::move(items));
         else if (next.what == What::flush) next = turns_.flush();
+        else if (next.what == What::again) next = turns_.again();
         else next = turns_.reopen();
     }
     do_chores();
     // What came too late, and what waited for a store or for space that did not come: its senders wait for an answer.
     batcher_.stop();
-    std::vector<Item> late = batcher_.take();
+    std::vector<Item> late = turns_.take_unanswered();
+    std::ranges::move(batcher_.take(), std::back_inserter(late));
     for (const Item& item : late) {
         const auto* record = std::get_if<core::Record>(&item.command);
         // A task that is only handed back loses nothing by it, and what came after the last batch came too late.

@@ -298,7 +298,7 @@ TEST(ThreadPool, WithoutFurtherThreadsWhatIsToRunWaitsForTheFirst) {
 TEST_F(ThreadsTest, WithoutAnyThreadTheEngineSaysSo) {
     const NoMoreThreads no_more_threads;
     runtime::HolderParts parts;
-    parts.open_store = [this] { return store::open_sqlite(file(), clock); };
+    parts.open_store = [this](const std::function<void()>&) { return store::open_sqlite(file(), clock); };
     parts.open_reader = [this] { return store::open_sqlite_reader(file()); };
 
     const auto opened = runtime::Holder::open(std::move(parts), registry, options);
