@@ -2,6 +2,7 @@
 
 #include "cli/console.hpp"
 #include "cli/verbs.hpp"
+#include "cli/working.hpp"
 #include "core/closest.hpp"
 #include "core/shown.hpp"
 
@@ -144,6 +145,7 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
     }
     Console console(options, std::move(defaults));
     if (options.file.empty()) return console.fail({Errc::bad_input, "--db is empty; name the database file"}, {});
+    log_to_stderr("warn");  // stdout is the verb's answer
     return console.finish(choice.action(console));
 }
 

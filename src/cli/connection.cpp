@@ -143,7 +143,7 @@ Result<void> Connection::open_direct(Access access) {
     static const runtime::MachineClock clock;
     store::SqliteOptions options;
     options.create = access == Access::create;
-    options.end_orphans = agent::end_recorded_processes;
+    options.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
     auto store = store::open_sqlite(file_, clock, options);
     if (!store) return store.error();
     direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, file_, defaults_);

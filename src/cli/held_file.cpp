@@ -32,7 +32,7 @@ Result<std::unique_ptr<core::Store>> open_store(const std::string& file, const c
     store::SqliteOptions options;
     options.program = program;
     options.last = &last;
-    options.end_orphans = agent::end_recorded_processes;
+    options.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
     for (core::Micros waited{0};; waited += 50ms) {
         auto store = store::open_sqlite(file, clock, options);
         // For the demonstration and the crash tests: die at an exact entry of the first task's journal.

@@ -11,7 +11,7 @@
 
 namespace pawl::cli {
 
-/// Logs go to stderr, one line each; PAWL_LOG=debug|info|warn|error|off (default info).
+/// Logs go to stderr, one line each; PAWL_LOG=debug|info|warn|error|off (default: `default_level`).
 void log_to_stderr(const char* default_level);
 
 /// Works the file on the calling thread until leave() or a signal.

@@ -220,7 +220,6 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
 }
 
 int run(Console& console, runtime::Registry& registry, const Options& options) {
-    log_to_stderr("warn");
     if (options.task.has_value() == options.agent.has_value() ||
         options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});

@@ -31,7 +31,7 @@ struct SqliteOptions {
     /// handed back, no task is suspected of having killed its owner; and no other file is taken for that store.
     SqliteOpening* last = nullptr;
     /// Told what a dead holder left running, by the process identities of the journal, before its tasks are taken over:
-    /// ends it, and returns when it is gone. Empty: it is left to whoever claims the tasks.
+    /// ends it, and returns when it is gone or will not go. Throws nothing. Empty: that is left to whoever claims them.
     std::function<void(const std::vector<std::string>&)> end_orphans{};
 };
 
