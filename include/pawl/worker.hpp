@@ -57,7 +57,8 @@ public:
     void wait_until_idle();
     /// Claims nothing more, hands back what runs (at most 15 s), closes the file; clients and handles that live on get
     /// store_unavailable. Also by the destructor. A step that ignores its stop is left behind: what it does is not
-    /// recorded, and the file stays held until it has returned or the process ends.
+    /// recorded, its task is handed back and its workflow does not go on; the file stays held until it has returned or
+    /// the process ends. Until then what its function refers to must live; the program may go.
     void drain();
     /// Needs open().
     Client client() const;

@@ -82,6 +82,15 @@ std::size_t HeldFile::close_store() {
     return holder_->close_store();
 }
 
+void HeldFile::leave_behind(std::unique_ptr<HeldFile> held, std::shared_ptr<const void> program) {
+    held->close_store();
+    held->holder_->stop();
+    std::thread([held = std::move(held), program = std::move(program)]() mutable {
+        while (!held->holder_->wait_for_functions(1h)) {}
+        held.reset();
+    }).detach();
+}
+
 HeldFile::~HeldFile() {
     if (!holder_) return;
     close_store();

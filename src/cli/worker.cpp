@@ -86,12 +86,8 @@ void Worker::drain() {
     impl_->backend->close();
     impl_->backend.reset();
     impl_->started = false;
-    if (!is_left_behind) return impl_->held.reset();
-    // Functions that ignore their stop: nobody may begin their tasks anew before they have returned.
-    std::thread([held = std::move(impl_->held)]() mutable {
-        while (!held->holder().wait_for_functions(std::chrono::hours(1))) {}
-        held.reset();
-    }).detach();
+    if (is_left_behind) cli::HeldFile::leave_behind(std::move(impl_->held), impl_->program.impl().shared_from_this());
+    else impl_->held.reset();
 }
 
 Client Worker::client() const { return Client(impl_->backend); }

@@ -59,17 +59,21 @@ std::optional<Error> Holder::lost() {
     return lost_;
 }
 
-// Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
-// references into the engine's executions, which go last.
-void Holder::close() {
-    if (closed_) return;
-    closed_ = true;
+// Store first (its last answers are posted), then the loop's thread.
+void Holder::stop() {
     store_thread_.reset();
     loop_.stop();
     if (thread_.joinable()) thread_.join();
     // A function may wait for the loop's answer to its intent: it is told to end instead.
     engine_->drop_all();
     reader_thread_.reset();
+}
+
+// The functions that still run hold references into the engine's executions, which go last.
+void Holder::close() {
+    if (closed_) return;
+    closed_ = true;
+    stop();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
     loop_.io().restart();
