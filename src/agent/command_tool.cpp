@@ -137,9 +137,7 @@ ProcessOutcome run_process(const ToolDefinition& tool, const ProcessSpec& spec, 
     if (auto released = process->release(limits); !released) {
         const std::string what = "tool " + tool.name + " could not start: " + released.error().message;
         if (!is_cut(released.error())) throw final_error(what);
-        // It may have begun between that and its end.
-        if (tool.effect == "once") throw unknown_outcome(what);
-        throw retryable(what);
+        cut_off(tool, what);  // it may have begun between that and its end
     }
     return process->wait(limits);
 }
