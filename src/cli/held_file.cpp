@@ -77,7 +77,7 @@ Result<std::unique_ptr<HeldFile>> HeldFile::open(const std::string& file, const 
 }
 
 // The socket goes first: whoever comes after takes the lock and makes it anew.
-std::size_t HeldFile::close_store() {
+runtime::StoreEnd HeldFile::close_store() {
     if (!socket_.empty()) ::unlink(std::exchange(socket_, {}).c_str());
     return holder_->close_store();
 }

@@ -44,6 +44,9 @@ private:
     std::optional<Error> lost_;
 };
 
+/// What the end of the store has cost, for people; nothing when all is written and handed back.
+std::optional<Error> loss_of(const runtime::StoreEnd& end);
+
 /// How long a function that has ended may take to leave its thread.
 constexpr core::Micros left_after_drain{std::chrono::milliseconds(200)};
 

@@ -53,12 +53,12 @@ public:
     /// stop(), then waits for those functions; its objects still exist. Once, not from the loop thread; also by the
     /// destructor.
     void close();
-    /// Writes what is queued, closes the store; how many records of running tasks were lost, since there was no space
-    /// for them. Once, not from the loop thread; close() does it too.
-    std::size_t close_store() {
-        const std::size_t lost = store_thread_ ? store_thread_->finish() : 0;
+    /// Writes what is queued, closes the store; what was lost by it. Once, not from the loop thread; close() does it
+    /// too.
+    StoreEnd close_store() {
+        StoreEnd end = store_thread_ ? store_thread_->finish() : StoreEnd{};
         store_thread_.reset();
-        return lost;
+        return end;
     }
     /// After an idle moment (runtime/idle.hpp): claims again. Any thread.
     void resume_claims() {

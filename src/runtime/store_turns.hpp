@@ -50,6 +50,8 @@ public:
     void refuse(std::vector<Item> items, const Error& error);
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
+    /// Why it is lost, or the last batch failed.
+    const Error& error() const { return error_; }
 
 protected:
     void deliver(BatchOutcome outcome, bool early);

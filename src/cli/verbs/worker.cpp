@@ -69,10 +69,7 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
     const runtime::EngineOptions& engine = (*held)->holder().engine().options();
     if (working.lost()) return leave_functions_behind(**held, engine.hard_stop, console.fail(*working.lost()));
     int code = exit_code::ok;
-    if (const std::size_t lost = (*held)->close_store(); lost > 0)
-        code = console.fail({Errc::disk_full, std::to_string(lost) +
-                                                  " records of running tasks could not be stored; the log names the "
-                                                  "tasks, and the next worker judges what became of their steps"});
+    if (const auto loss = loss_of((*held)->close_store())) code = console.fail(*loss);
     return leave_functions_behind(**held, left_after_drain, code);
 }
 
