@@ -42,8 +42,8 @@ enum class EntryKind : std::uint8_t {
     step_started = 40,  ///< intent of a `once` step, flushed before the effect; number: attempt; result: what runs
                         ///< (process identity)
     step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
-    step_lost = 42,            ///< a started attempt was cut by a crash, or its task stopped before anything of it
-                               ///< happened; burns no attempt; number: attempt
+    step_lost = 42,            ///< a started attempt was cut by a crash, or its task ended while it ignored its stop,
+                               ///< or stopped before anything of it happened; burns no attempt; number: attempt
     step_completed = 43,       ///< observed. number: attempt; result
     step_failed = 44,          ///< observed. number: attempts; error
     step_unknown = 45,         ///< a `once` step ended without a known answer; number: attempt; error

@@ -129,6 +129,25 @@ TEST_F(StepKeyTest, AnAttemptThatWasLeftBehindByADrainKeepsIt) {
     EXPECT_EQ(keys(), 1u);
 }
 
+TEST_F(StepKeyTest, AnAttemptThatIgnoredTheEndOfItsTaskKeepsIt) {
+    at(1, [this](const Attempt&) -> std::string {
+        stage.ignore_stop(5h);
+        return "paid";
+    });
+    stage.options.timeout = 10h;
+    const auto id = submit_one_step();
+    until_executions(1);
+    ASSERT_TRUE(world.operate(id, Verb::cancel));
+    until([&] { return world.is_final(id); });
+    ASSERT_TRUE(world.operate(id, Verb::retry));
+    world.run_to_end(id);
+
+    retry(id);
+
+    EXPECT_EQ(stage.executions.size(), 3u);
+    EXPECT_EQ(keys(), 1u);
+}
+
 TEST_F(StepKeyTest, ACrashBetweenTwoAttemptsDoesNotKeepIt) {
     stage.options.retry = Retry().attempts(2).delay(1h).jitter(0);
     at(1, is_refused);
