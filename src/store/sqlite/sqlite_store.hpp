@@ -62,7 +62,8 @@ struct SqliteHolder {
     int pid = 0;
     std::string program;
 };
-/// The process that holds the file for writing right now, if any.
+/// The process that holds the file for writing right now, if any. Errors: those of sqlite_real_path; store_readonly
+/// when we may not look at its lock.
 Result<std::optional<SqliteHolder>> sqlite_holder(const std::string& path);
 
 /// The path that names the file whatever link or relative path led to it; its lock and its socket lie beside it.
