@@ -23,14 +23,15 @@ struct Meeting {
     std::atomic<int> went_on{0};
 };
 
+int ignores_its_stop(int fails, Meeting* meeting) {
+    meeting->begun.set_value();
+    meeting->go_on.get_future().wait();
+    if (fails) throw std::runtime_error("connection reset");
+    return 7;
+}
+
 Workflow<int> goes_on_after_its_step(Context& ctx, int fails, Meeting* meeting) {
-    auto step = ctx.step("deaf", [meeting, fails](const Attempt&) {
-        meeting->begun.set_value();
-        meeting->go_on.get_future().wait();
-        if (fails) throw std::runtime_error("connection reset");
-        return 7;
-    });
-    const int result = co_await std::move(step);
+    const int result = co_await ctx.step("deaf", ignores_its_stop, fails, meeting);
     meeting->went_on++;
     co_return result;
 }
