@@ -72,11 +72,8 @@ std::optional<Error> Holder::lost() {
     return lost_;
 }
 
-// Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
-// references into the engine's executions, which go last.
-void Holder::close() {
-    if (closed_) return;
-    closed_ = true;
+// Store first (its last answers are posted), then the loop's thread.
+void Holder::stop() {
     {
         std::lock_guard lock(relay_->mutex);
         relay_->holder = nullptr;
@@ -87,6 +84,13 @@ void Holder::close() {
     // A function may wait for the loop's answer to its intent: it is told to end instead.
     engine_->drop_all();
     reader_thread_.reset();
+}
+
+// The functions that still run hold references into the engine's executions, which go last.
+void Holder::close() {
+    if (closed_) return;
+    closed_ = true;
+    stop();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
     loop_.io().restart();

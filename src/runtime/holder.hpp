@@ -48,15 +48,18 @@ public:
     void run();
     /// Ends run(). Any thread.
     void leave() { loop_.stop(); }
-    /// Closes the store and stops every thread; the loop does not run afterwards, its objects still exist. Once, not
-    /// from the loop thread; also by the destructor.
+    /// Closes the store, ends the loop and gives up everything that is held: from here on nothing is used of the
+    /// registry, and no code of a workflow runs; functions of steps that are running go on. Not from the loop thread.
+    void stop();
+    /// stop(), then waits for those functions; its objects still exist. Once, not from the loop thread; also by the
+    /// destructor.
     void close();
-    /// Writes what is queued, closes the store; how many records of running tasks were lost, since there was no space
-    /// for them. Once, not from the loop thread; close() does it too.
-    std::size_t close_store() {
-        const std::size_t lost = store_thread_ ? store_thread_->finish() : 0;
+    /// Writes what is queued, closes the store; what was lost by it. Once, not from the loop thread; close() does it
+    /// too.
+    StoreEnd close_store() {
+        StoreEnd end = store_thread_ ? store_thread_->finish() : StoreEnd{};
         store_thread_.reset();
-        return lost;
+        return end;
     }
     /// After an idle moment (runtime/idle.hpp): claims again. Any thread.
     void resume_claims() {

@@ -10,6 +10,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
+Error not_open(const Error& why) {
+    return {Errc::store_unavailable,
+            "the store is not open (" + why.message + "); nothing was stored: try again when it is"};
+}
+
 constexpr core::Micros upkeep_pause = 10s;
 // A store that lasted this long was sound: the next failure is a new one.
 constexpr core::Micros sound_after = 10s;
@@ -162,14 +167,14 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
     // Locked: by a program that writes into our database; the right to hold it is still ours.
     const Errc code = opened.error().code;
     const bool heals = code == Errc::store_unavailable || code == Errc::disk_full || code == Errc::store_locked;
-    error_ = {Errc::store_unavailable,
-              "the store is not open (" + opened.error().message + "); nothing was stored: try again when it is"};
+    error_ = not_open(opened.error());
     if (!heals) return give_up(opened.error());
     refuse(parts_.batcher.take());
     return {What::reopen, next_wait()};
 }
 
 StoreTurnsBase::Next StoreTurnsBase::give_up(const Error& error) {
+    error_ = not_open(error);  // what comes from here on was never tried
     parts_.loop.post([fatal = parts_.fatal, error] { fatal(error); });
     return {What::dead};
 }

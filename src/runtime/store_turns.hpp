@@ -57,6 +57,8 @@ public:
     std::vector<Item> take_unanswered() { return std::exchange(items_, {}); }
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
+    /// Why it is lost, or the last batch failed.
+    const Error& error() const { return error_; }
 
 protected:
     void deliver(BatchOutcome outcome, bool early);

@@ -332,7 +332,9 @@ Why paused(const WhyFacts& facts) {
             break;
         case Reason::budget:
             answer.reason = "budget";
-            answer.text = "a budget is spent" + why + "; resume is refused until it is raised";
+            answer.text = answer.error && core::is_journal_full(*answer.error)
+                              ? "its journal is full" + why + "; resume is refused, since nothing more fits"
+                              : "a budget is spent" + why + "; resume is refused until it is raised";
             answer.next.erase(answer.next.begin());
             break;
         default:

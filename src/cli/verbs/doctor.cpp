@@ -18,11 +18,11 @@ std::string worker_line(const Answer& answer) {
 
 // A file that is too damaged to be opened is looked at without opening it as a store. The same shape of answer.
 Result<server::Response> look_inside(const Console& console, const Error& damage) {
-    auto findings = store::inspect_sqlite_file(console.file());
+    auto findings = store::inspect_sqlite_file(console.store().place);
     if (!findings) return findings.error();
     if (findings->empty()) findings->push_back(damage.message);
     server::JsonText json;
-    json.open().field("ok", false).field("store", console.file()).name("findings").open('[');
+    json.open().field("ok", false).field("store", console.store().shown).name("findings").open('[');
     for (const std::string& finding : *findings) json.text(finding);
     json.close(']').name("tasks").null().name("worker").null().close();
     server::Response response;
@@ -32,7 +32,8 @@ Result<server::Response> look_inside(const Console& console, const Error& damage
 
 int doctor(Console& console) {
     auto response = console.ask(Access::read, Console::get("/v1/doctor"));
-    if (!response && response.error().code == Errc::store_corrupt) response = look_inside(console, response.error());
+    const bool is_file = console.store().is_file();
+    if (!response && is_file && response.error().code == Errc::store_corrupt) response = look_inside(console, response.error());
     if (!response) return console.fail(response.error());
     const Answer answer(*response);
     const bool sound = answer.flag("ok");
@@ -40,7 +41,7 @@ int doctor(Console& console) {
         console.out_json(response->body);
         return sound ? exit_code::ok : exit_code::store;
     }
-    std::string out = "file    " + terminal_text(answer.text("store")) + "\n";
+    std::string out = (is_file ? "file    " : "server  ") + terminal_text(answer.text("store")) + "\n";
     out += std::string("store   ") + (sound ? "sound" : "damaged") + "\n";
     for (const std::string& finding : answer.texts("findings")) out += "        " + terminal_text(finding) + "\n";
     if (!answer.has("tasks")) {  // it could not be opened

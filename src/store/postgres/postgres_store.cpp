@@ -103,6 +103,8 @@ Result<void> PostgresStore::connect() {
 
 Result<void> PostgresStore::open(MakeLedger make) {
     if (auto connected = connect(); !connected) return connected;
+    if (!options_.create)
+        if (auto readable = check_readable(connection_); !readable) return readable;
     if (auto migrated = migrate(connection_); !migrated) return migrated;
     membership_.dead = options_.dead;
     tables_.set_membership(membership_);
