@@ -68,7 +68,7 @@ runtime::HolderParts server_parts(const StoreUrl& store, const HeldStoreOptions&
         store::PostgresOptions opening;
         opening.program = program;
         opening.wake = wake;
-        opening.end_orphans = agent::end_recorded_processes;
+        opening.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
         return with_crash(store::open_postgres(url, opening));
     };
     parts.open_reader = [url = store.place] { return store::open_postgres_reader(url); };

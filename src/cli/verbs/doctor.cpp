@@ -16,6 +16,24 @@ std::string worker_line(const Answer& answer) {
     return worker.text("busy") + " busy of " + worker.text("slots") + " slots; types: " + types;
 }
 
+std::string worker_lines(const Answer& answer) {
+    const std::vector<Answer> workers = answer.objects("workers");
+    if (workers.empty()) return "workers none; start one with `pawl worker`\n";
+    std::string lines;
+    for (const Answer& worker : workers) {
+        std::string types;
+        for (const Answer& type : worker.objects("types"))
+            types += (types.empty() ? "" : ", ") + type.text("type") + " v" + type.text("version");
+        lines += (lines.empty() ? "workers " : "        ") +
+                 terminal_text(worker.text("id") + ": " + worker.text("program") + " " + worker.text("version") + " on " +
+                               worker.text("host") + " (pid " + worker.text("pid") + "), " + worker.text("busy") +
+                               " busy of " + worker.text("slots") + " slots, last seen " + worker.text("seen_at") +
+                               "; types: " + types) +
+                 "\n";
+    }
+    return lines;
+}
+
 // A file that is too damaged to be opened is looked at without opening it as a store. The same shape of answer.
 Result<server::Response> look_inside(const Console& console, const Error& damage) {
     auto findings = store::inspect_sqlite_file(console.store().place);
@@ -55,7 +73,8 @@ int doctor(Console& console) {
         if (counts.number(state) > 0) tasks += (tasks.empty() ? "" : ", ") + counts.text(state) + " " + state;
     }
     out += "tasks   " + (tasks.empty() ? std::string("none") : tasks) + "\n";
-    out += "worker  " + terminal_text(worker_line(answer)) + "\n";
+    if (is_file) out += "worker  " + terminal_text(worker_line(answer)) + "\n";
+    else out += worker_lines(answer);
     console.out(out);
     if (!sound) console.note("pawl: the file is damaged; restore a backup");
     return sound ? exit_code::ok : exit_code::store;

@@ -66,6 +66,7 @@ public:
     }
     Result<std::vector<QueueStatus>> queues() override { return queries_.queues(); }
     Result<std::vector<std::int64_t>> counts() override { return queries_.counts(); }
+    Result<std::vector<WorkerRow>> workers() override { return queries_.workers(); }
     Result<void> backup(const std::string& file) override { return no_backup(file); }
     Result<std::vector<std::string>> check() override { return queries_.check(); }
 
@@ -255,6 +256,7 @@ public:
     }
     Result<std::vector<QueueStatus>> queues() override { return queries_.queues(); }
     Result<std::vector<std::int64_t>> counts() override { return queries_.counts(); }
+    Result<std::vector<WorkerRow>> workers() override { return queries_.workers(); }
     Result<void> backup(const std::string& file) override { return no_backup(file); }
     Result<std::vector<std::string>> check() override { return queries_.check(); }
 
