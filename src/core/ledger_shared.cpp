@@ -51,7 +51,6 @@ void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
     if (tables_.failure()) return;
     for (const auto& [key, queue] : outlook.queues) lanes_.note_queue(key, queue);
     take_in_held(outlook);
-    take_in_claimable(outlook.claimable);
     for (const SharedTables::Dead& dead : outlook.dead) {
         std::vector<TaskRow> held;
         for (const TaskRef ref : dead.held)
@@ -89,8 +88,25 @@ void LedgerBase::tell_changed(const TaskRow& before, const TaskRow* now) {
     if (now->pause_requested && !before.pause_requested) sink_->notice(Notice::What::pause_requested, *now);
 }
 
+std::optional<Head> LedgerBase::look_for(const Claim& command, int rows_max) {
+    write_back();  // the tables must know what is ready before they are asked
+    const auto is_open = [this](const QueueKey& key) { return lanes_.is_open(key); };
+    const SharedTables::Claimable found = shared_->claimable(command, rows_max, is_open);
+    if (tables_.failure()) return std::nullopt;
+    take_in_claimable(found.ready);
+    take_in_claimable(found.suspects);
+    if (!found.suspects.empty()) {
+        // A suspect that kills its process takes only what runs here with it.
+        const auto at_risk = [this](const auto& entry) {
+            return is_held_here(entry.second->row) && is_at_risk(entry.second->row);
+        };
+        lanes_.set_at_risk(static_cast<int>(std::count_if(cache_.begin(), cache_.end(), at_risk)));
+    }
+    if (static_cast<int>(found.ready.size()) < rows_max) return std::nullopt;
+    return head_of(found.ready.back().row);
+}
+
 void LedgerBase::take_in_claimable(const std::vector<StoredRow>& claimable) {
-    bool has_suspect = false;
     for (const StoredRow& stored : claimable) {
         if (!stored.is_readable) {
             set_aside(stored.row.ref);
@@ -102,14 +118,7 @@ void LedgerBase::take_in_claimable(const std::vector<StoredRow>& claimable) {
         const Line line = line_of(cached->row);
         if (line == Line::ready) lanes_.add(cached->lane, head_of(cached->row));
         if (line == Line::suspect) lanes_.add_suspect(cached->lane, head_of(cached->row));
-        has_suspect = has_suspect || line == Line::suspect;
     }
-    if (!has_suspect) return;
-    // A suspect that kills its process takes only what runs here with it.
-    const auto at_risk = [this](const auto& entry) {
-        return is_held_here(entry.second->row) && is_at_risk(entry.second->row);
-    };
-    lanes_.set_at_risk(static_cast<int>(std::count_if(cache_.begin(), cache_.end(), at_risk)));
 }
 
 }  // namespace pawl::core

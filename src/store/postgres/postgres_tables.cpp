@@ -266,6 +266,7 @@ void PostgresTables::update(const TaskRow& row, LaneId) {
     rows_.erase(row.ref);  // what was read of it is no longer so
     if (row.fence.claim != 0 && row.fence.claim != membership_.worker) told_.insert(row.fence.claim);
     if (line_of(row) == Line::ready || is_final(row.state) || row.state == TaskState::paused) has_news_ = true;
+    if (line_of(row) == Line::suspect) has_suspects_ = true;
 }
 
 // ---- journal -----------------------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ public:
     // ---- SharedTables
     Outlook look(std::span<const core::Command> batch, const Held& held) override;
     Outlook look_at_held(const Held& held) override;
+    Claimable claimable(const core::Claim& claim, int rows_max, const IsOpen& is_open) override;
     core::TaskRef new_ref() override;
     bool is_busy(const core::KeyName& key) override { return busy_.contains(key); }
     std::int32_t worker() const override { return membership_.worker; }
@@ -135,11 +136,11 @@ private:
     void ask_held(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
     void ask_dead(PgPipeline& pipeline, Outlook& outlook);
     void ask_queues(PgPipeline& pipeline);
-    std::vector<int> groups_for(const core::Claim& claim) const;
+    std::vector<int> groups_for(const core::Claim& claim, const IsOpen& is_open) const;
     void note_queues(std::span<const core::Command> batch, Outlook& outlook);
-    /// How many of its tasks run; nothing when another process claims from it now.
-    std::optional<int> lock_and_count_running(const core::QueueKey& key);
-    void find_claimable(std::span<const core::Command> batch, Outlook& outlook);
+    /// How many tasks of each run; missing is the queue that another process claims from now.
+    std::map<core::QueueKey, int> lock_and_count_running(const std::set<core::QueueKey>& keys);
+    std::vector<core::StoredRow> stored(const std::vector<core::TaskRef>& refs);
     void finish_look(std::span<const core::Command> batch, const Wanted& wanted, Outlook& outlook);
 
     // ---- groups of lanes
@@ -171,7 +172,6 @@ private:
     std::map<core::KeyName, std::optional<core::KeyRow>> keys_;
     std::set<core::KeyName> busy_, written_keys_, written_expiries_;
     std::map<core::QueueKey, core::QueueSettings> settings_;
-    std::set<core::QueueKey> closed_;  // nothing is claimed from these
     bool has_suspects_ = false;
     std::deque<core::TaskRef> new_refs_;
 
