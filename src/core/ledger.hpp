@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -122,6 +123,13 @@ private:
     FeedCursor newest() const { return shared_ ? shared_->newest() : FeedCursor{0, seq_}; }
 
     // ---- shared tables
+    // What its worker was told of a task that this process holds.
+    struct HeldRow {
+        TaskId id;
+        Fence fence;
+        Ending ending = Ending::none;
+        bool pause_requested = false;
+    };
     class HeldRows;
     void open_shared();
     SharedTables::Outlook look(std::span<const Command> batch);
@@ -132,7 +140,7 @@ private:
     /// behind it.
     std::optional<Head> look_for(const Claim& command, int rows_max);
     void take_in_claimable(const std::vector<StoredRow>& claimable);
-    void tell_changed(const TaskRow& before, const TaskRow* now);
+    void tell_changed(TaskRef ref, const HeldRow& before, const TaskRow* now);
     bool is_held_here(const TaskRow& row) const;
     /// False: what is remembered of it may be out of date.
     bool is_seen(const Cached& cached) const { return !shared_ || cached.seen_in == transaction_; }
@@ -195,7 +203,8 @@ private:
 
     std::unordered_map<TaskRef, std::unique_ptr<Cached>> cache_;
     std::vector<TaskRef> dirty_;
-    std::vector<TaskRef> touched_;                         // in the cache since the last flush
+    std::vector<TaskRef> touched_;     // in the cache since the last flush
+    std::map<TaskRef, HeldRow> held_;  // shared: when the last transaction ended; a failed one changes nothing of it
     std::unordered_map<TaskId, TaskRef, IdHash> new_ids_;  // not yet in the tables
     Lanes lanes_;
     Soonest<Instant> due_, expiry_;

@@ -11,19 +11,20 @@ public:
     explicit HeldRows(const LedgerBase& ledger) : ledger_(ledger) {}
 
     std::optional<int> revision(TaskRef ref) const override {
+        if (!ledger_.held_.contains(ref)) return std::nullopt;
         const auto found = ledger_.cache_.find(ref);
-        if (found == ledger_.cache_.end() || !ledger_.is_held_here(found->second->row)) return std::nullopt;
-        return found->second->row.revision;
+        return found == ledger_.cache_.end() ? forgotten : found->second->row.revision;
     }
     std::vector<Row> all() const override {
         std::vector<Row> rows;
-        for (const auto& [ref, cached] : ledger_.cache_)
-            if (ledger_.is_held_here(cached->row)) rows.push_back({ref, cached->row.revision});
-        std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.ref < b.ref; });
+        for (const auto& [ref, held] : ledger_.held_) rows.push_back({ref, *revision(ref)});
         return rows;
     }
 
 private:
+    // No row has it: after a batch that failed they are read again.
+    static constexpr int forgotten = -1;
+
     const LedgerBase& ledger_;
 };
 
@@ -70,18 +71,18 @@ void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
 void LedgerBase::take_in_held(const SharedTables::Outlook& outlook) {
     for (const TaskRef ref : outlook.unchanged) cache_.at(ref)->seen_in = transaction_;
     for (const TaskRef ref : outlook.changed) {
-        const TaskRow before = cache_.at(ref)->row;
         cache_.erase(ref);
+        touched_.push_back(ref);
         const Cached* now = fetch(ref);
         if (tables_.failure()) return;
-        tell_changed(before, now ? &now->row : nullptr);
+        tell_changed(ref, held_.at(ref), now ? &now->row : nullptr);
     }
 }
 
 // What others decided about a task that runs here.
-void LedgerBase::tell_changed(const TaskRow& before, const TaskRow* now) {
+void LedgerBase::tell_changed(TaskRef ref, const HeldRow& before, const TaskRow* now) {
     if (!now || now->state != TaskState::running || now->fence != before.fence) {
-        notices_.push_back({Notice::What::lost, before.ref, before.id, before.state, Ending::none, before.fence});
+        notices_.push_back({Notice::What::lost, ref, before.id, TaskState::running, Ending::none, before.fence});
         return;
     }
     if (now->ending != before.ending) sink_->notice(Notice::What::ending, *now);

@@ -11,8 +11,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 namespace pawl::test {
 namespace {
 
@@ -165,14 +163,8 @@ protected:
     void SetUp() override { PAWL_NEEDS_POSTGRES(); }
 };
 
-// Of each seed's 400 sequences; all of them take minutes.
-int sequences_on_postgres() {
-    const char* all = std::getenv("PAWL_EQUAL_SEQUENCES");
-    return all ? std::atoi(all) : 100;
-}
-
 TEST_P(EqualAnswersOnPostgres, MemoryAndPostgresAnswerAlikeWhateverComes) {
-    const int sequences = sequences_on_postgres();
+    constexpr int sequences = 400;
     RandomCommands commands(static_cast<std::uint64_t>(GetParam()));
     MemoryAndPostgres stores;
     for (int i = 0; i < sequences && !testing::Test::HasFailure(); ++i) {

@@ -3,6 +3,7 @@
 
 #include "core/assert.hpp"
 #include "store/postgres/task_columns.hpp"
+#include "store/postgres/worker_lease.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -36,11 +37,14 @@ constexpr PgStatement key_rows{
     "key_rows",
     "select d.namespace, d.type, d.k, key.task, key.fingerprint, key.expires from unnest($1::text[], $2::text[], "
     "$3::text[]) as d(namespace, type, k) left join key using (namespace, type, k)"};
-constexpr PgStatement id_lock{"id_lock", "select 1 from task where public_id = any($1) order by id for no key update"};
 constexpr PgStatement id_rows{"id_rows", "select " PAWL_PG_TASK_COLUMNS " from task t where t.public_id = any($1)"};
 constexpr PgStatement ids_taken{"ids_taken", "select id, public_id from task where public_id = any($1)"};
-constexpr PgStatement held_rows{"held_rows",
-                                "select id, revision from task where id = any($1) order by id for no key update"};
+// All rows that are known to be touched, in one statement and in the order of their ids: two batches that want the
+// same ones wait for each other, but never both.
+constexpr PgStatement lock_rows{
+    "lock_rows",
+    "select id, revision from task where id = any(array(select unnest($1::bigint[]) union select id from task where "
+    "public_id = any($2::bytea[]))) order by id for no key update"};
 constexpr PgStatement new_ids{"new_ids", "select nextval('task_id') from generate_series(1, $1)"};
 
 // Declared dead is who has left no sign for the length of its lease, or whose session is over; looked at again here,
@@ -49,7 +53,8 @@ constexpr PgStatement dead_workers{
     "dead_workers",
     "update worker set ended = pawl_now() where id in (select w.id from worker w join writer on writer.worker = w.id "
     "where w.id = any($1) and w.ended is null and (w.lease_until < pawl_now() or (w.session and not exists (select 1 "
-    "from pg_locks where locktype = 'advisory' and granted and classid = 1885435756 and objid = w.id::oid))) "
+    "from pg_locks where " PAWL_PG_SESSION_LOCK
+    "))) "
     "for update skip locked) returning id, seen"};
 constexpr PgStatement forget_writers{
     "forget_writers",
@@ -204,17 +209,17 @@ void PostgresTables::ask_rows(PgPipeline& pipeline, const Wanted& wanted) {
     if (!wanted.operated.empty()) {
         PgArray ids(PgType::bytea);
         for (const auto& id : wanted.operated) ids.add_bytes(id);
-        const PgParameters parameters = PgParameters().array(ids);
-        pipeline.add(id_lock, parameters);
-        pipeline.add(id_rows, parameters, [this](const PgRows& rows) { take_rows(rows, false); });
+        pipeline.add(id_rows, PgParameters().array(ids), [this](const PgRows& rows) { take_rows(rows, false); });
     }
 }
 
-void PostgresTables::ask_held(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook) {
-    if (wanted.held.empty()) return;
-    PgArray refs(PgType::int8);
+void PostgresTables::ask_locks(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook) {
+    if (wanted.held.empty() && wanted.rows.empty() && wanted.operated.empty()) return;
+    PgArray refs(PgType::int8), ids(PgType::bytea);
     for (const Held::Row& row : wanted.held) refs.add_int8(row.ref);
-    pipeline.add(held_rows, PgParameters().array(refs), [&wanted, &outlook](const PgRows& rows) {
+    for (const TaskRef ref : wanted.rows) refs.add_int8(ref);
+    for (const auto& id : wanted.operated) ids.add_bytes(id);
+    pipeline.add(lock_rows, PgParameters().array(refs).array(ids), [&wanted, &outlook](const PgRows& rows) {
         // Both are in the order of the refs.
         int r = 0;
         for (const Held::Row& row : wanted.held) {
@@ -278,11 +283,17 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
     begin(pipeline);
     if (wanted.sets_queue) pipeline.add(settings_lock, {});
     ask_dead(pipeline, outlook);
-    ask_held(pipeline, wanted, outlook);
+    ask_locks(pipeline, wanted, outlook);
     ask_keys(pipeline, wanted);
     ask_rows(pipeline, wanted);
     if (wanted.has_claim || wanted.has_submit || wanted.sets_queue) ask_queues(pipeline);
     if (wanted.has_claim && monotonic() - groups_at_ >= groups_every) refresh_groups(pipeline);
+    if (!run_look(pipeline)) return {};
+    finish_look(batch, wanted, outlook);
+    return failure_ ? Outlook{} : outlook;
+}
+
+bool PostgresTables::run_look(PgPipeline& pipeline) {
     run(pipeline);
     if (!failure_ && is_disowned_) {
         failure_ =
@@ -290,9 +301,7 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
                                                ": this process was silent for too long and was declared dead; what "
                                                "it held belongs to others; nothing was stored"};
     }
-    if (failure_) return {};
-    finish_look(batch, wanted, outlook);
-    return failure_ ? Outlook{} : outlook;
+    return !failure_;
 }
 
 void PostgresTables::finish_look(std::span<const Command> batch, const Wanted& wanted, Outlook& outlook) {
@@ -314,8 +323,8 @@ SharedTables::Outlook PostgresTables::look_at_held(const Held& held) {
     wanted.held = held.all();
     PgPipeline pipeline(connection_);
     begin(pipeline);
-    ask_held(pipeline, wanted, outlook);
-    if (!run(pipeline) || is_disowned_) return {};
+    ask_locks(pipeline, wanted, outlook);
+    if (!run_look(pipeline)) return {};
     load(outlook.changed, false);
     return outlook;
 }
