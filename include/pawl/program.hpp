@@ -96,7 +96,7 @@ private:
         }
     }
 
-    std::unique_ptr<detail::ProgramImpl> impl_;
+    std::shared_ptr<detail::ProgramImpl> impl_;
 };
 
 }  // namespace pawl

@@ -53,11 +53,13 @@ public:
     Result<void> open();
     /// open(), unless that was called, and begins to work.
     Result<void> start();
-    /// Waits until nothing that it serves is running or pending, back-offs and delays included.
+    /// Waits until nothing that it serves is running or pending, back-offs and delays included, or until drain() in
+    /// another thread. Returns at once when it is not open.
     void wait_until_idle();
     /// Claims nothing more, hands back what runs (at most 15 s), closes the file; clients and handles that live on get
     /// store_unavailable. Also by the destructor. A step that ignores its stop is left behind: what it does is not
-    /// recorded, and the file stays held until it has returned or the process ends.
+    /// recorded, its task is handed back and its workflow does not go on; the file stays held until it has returned or
+    /// the process ends. Until then what its function refers to must live; the program may go.
     void drain();
     /// Needs open().
     Client client() const;

@@ -137,9 +137,7 @@ ProcessOutcome run_process(const ToolDefinition& tool, const ProcessSpec& spec, 
     if (auto released = process->release(limits); !released) {
         const std::string what = "tool " + tool.name + " could not start: " + released.error().message;
         if (!is_cut(released.error())) throw final_error(what);
-        // It may have begun between that and its end.
-        if (tool.effect == "once") throw unknown_outcome(what);
-        throw retryable(what);
+        cut_off(tool, what);  // it may have begun between that and its end
     }
     return process->wait(limits);
 }
@@ -199,14 +197,15 @@ std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::strin
 void end_recorded_process(const std::string& identity) {
     const auto decoded = decode_identity(identity);
     if (!decoded) return;  // a step that was not a command recorded it
-    const auto killed = kill_if_same(*decoded);
-    if (killed) return;
-    spdlog::error("process group {} of a former worker is still alive: {}", decoded->group, killed.error().message);
-    throw unknown_outcome(killed.error().message);
+    if (const auto ended = kill_if_same(*decoded); !ended) throw unknown_outcome(ended.error().message);
 }
 
-void end_recorded_processes(const std::vector<std::string>& identities) {
-    for (const std::string& identity : identities) end_recorded_process(identity);
+void end_recorded_processes(const std::vector<std::string>& identities, core::Micros limit) {
+    std::vector<ProcessIdentity> processes;
+    for (const std::string& identity : identities)
+        if (auto decoded = decode_identity(identity)) processes.push_back(std::move(*decoded));
+    for (const auto& ended : kill_all_same(processes, limit))
+        if (!ended) spdlog::error("{}; the worker that claims its task asks a person", ended.error().message);
 }
 
 }  // namespace pawl::agent

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/definition.hpp"
+#include "agent/process_identity.hpp"
 
 #include <pawl/step.hpp>
 
@@ -45,7 +46,9 @@ std::optional<ToolResult> run_check(const ToolDefinition& tool, const std::strin
 /// Ends what is left of a process that a former worker recorded. For StepOptions::recover. Throws unknown_outcome when
 /// something of it does not die.
 void end_recorded_process(const std::string& identity);
-/// The same for all that a dead worker left.
-void end_recorded_processes(const std::vector<std::string>& identities);
+/// The same for all that a dead worker left, when a store is opened: within `limit` for all together. What does not die
+/// is logged and left: its step's intent stays open, so that whoever claims the task meets it again by `recover`.
+/// Throws nothing.
+void end_recorded_processes(const std::vector<std::string>& identities, core::Micros limit = kill_limit);
 
 }  // namespace pawl::agent

@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <thread>
 
 namespace pawl::agent {
@@ -221,6 +222,29 @@ Error child_failure(const ChildStatus& status, const ProcessSpec& spec) {
     return {Errc::refused, "cannot set up the process of " + core::shown(spec.argv[0], 200) + why};
 }
 
+/// Children of ours that were killed and hung in the kernel: each is reaped once it is dead.
+class LeftBehind {
+public:
+    static void add(pid_t pid) {
+        std::lock_guard lock(mutex());
+        pids().push_back(pid);
+    }
+    static void reap() {
+        std::lock_guard lock(mutex());
+        std::erase_if(pids(), [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+    }
+
+private:
+    static std::mutex& mutex() {
+        static std::mutex only;
+        return only;
+    }
+    static std::vector<pid_t>& pids() {
+        static std::vector<pid_t> only;
+        return only;
+    }
+};
+
 /// One captured stream.
 struct Capture {
     Fd fd;
@@ -275,6 +299,7 @@ struct Process::Impl {
     ~Impl() {
         gate.reset();
         if (pid > 0 && !reaped) finish();
+        if (pid > 0 && !reaped) LeftBehind::add(pid);
     }
 
     /// True once the leader has ended; it stays a zombie, so that its group's number stays ours.
@@ -284,7 +309,10 @@ struct Process::Impl {
         return status_taken || info.si_pid == pid;
     }
 
-    void signal_group(int number) const { ::kill(-pid, number); }
+    /// A child that has not come to its own session yet has no group either; until it is reaped its number is its own.
+    void signal_group(int number) const {
+        if (::kill(-pid, number) != 0 && !reaped) ::kill(pid, number);
+    }
 
     /// Of a child that has been killed: false when it hangs in the kernel. It never comes back from there, and no
     /// thread is to wait with it.
@@ -348,6 +376,7 @@ Result<Process> Process::start(const ProcessSpec& spec, const WaitLimits& limits
             return Error{Errc::bad_input, "argument " + core::shown(argument) + " contains a NUL byte"};
     }
     if (has_nul(spec.cwd)) return Error{Errc::bad_input, "the tool's folder contains a NUL byte"};
+    LeftBehind::reap();
     auto impl = std::make_unique<Impl>();
     impl->spec = spec;
     const std::string token = random_token();

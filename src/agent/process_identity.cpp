@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -80,9 +81,10 @@ std::optional<ProcessStat> stat_of(std::int64_t pid) {
     return out;
 }
 
-bool carries(std::int64_t pid, const std::string& token) {
+std::string environment_of(std::int64_t pid) { return read_small_file("/proc/" + std::to_string(pid) + "/environ"); }
+
+bool holds_token(const std::string& environment, const std::string& token) {
     const std::string needle = std::string(token_variable) + "=" + token;
-    const std::string environment = read_small_file("/proc/" + std::to_string(pid) + "/environ");
     for (std::size_t at = environment.find(needle); at != std::string::npos; at = environment.find(needle, at + 1)) {
         const bool starts = at == 0 || environment[at - 1] == '\0';
         const std::size_t end = at + needle.size();
@@ -104,22 +106,65 @@ std::vector<std::int64_t> all_processes() {
     return pids;
 }
 
-/// Kills what `is_victim` names, until a look finds nobody alive. Counts the kills.
+/// Kills what `is_victim(pid, round)` names, round by round until one finds nobody alive. The answer: the last round
+/// when `until` came before.
 template <class IsVictim>
 std::optional<int> hunt(const IsVictim& is_victim, Clock::time_point until) {
-    int kills = 0;
     for (int round = 0;; ++round) {
         bool found = false;
         for (const std::int64_t pid : all_processes()) {
-            if (pid == ::getpid() || !is_victim(pid)) continue;
+            if (pid == ::getpid() || !is_victim(pid, round)) continue;
             found = true;
-            if (round < hunt_rounds_max && ::kill(static_cast<pid_t>(pid), SIGKILL) == 0) ++kills;
+            if (round < hunt_rounds_max) ::kill(static_cast<pid_t>(pid), SIGKILL);
         }
-        if (!found) return kills;
-        if (Clock::now() >= until) return std::nullopt;
+        if (!found) return std::nullopt;
+        if (Clock::now() >= until) return round;
         std::this_thread::sleep_for(look_again);
     }
 }
+
+/// An identity whose processes are being ended.
+class Quarry {
+public:
+    /// Kills its group at once.
+    Quarry(const ProcessIdentity& identity, const std::string& boot) : identity_(identity) {
+        is_named_ = identity.group > 1 && !identity.token.empty();
+        is_of_this_boot_ = is_named_ && identity.boot_id == boot;
+        if (!is_of_this_boot_) return;
+        // While one member lives, the kernel does not give the group's number to a new process. So if the number
+        // belongs to another process now, the group is gone; if it belongs to nobody, only the token tells its members.
+        const auto leader = stat_of(identity.group);
+        has_leader_ = leader && leader->start_ticks == identity.start_ticks;
+        was_alive_ = has_leader_ && leader->alive();
+        if (was_alive_) ::kill(static_cast<pid_t>(-identity.group), SIGKILL);
+    }
+
+    /// Notes that a member was seen alive. `environment` is read when the first needs it.
+    bool claims(std::int64_t pid, const ProcessStat& process, std::optional<std::string>& environment, int round) {
+        if (!is_of_this_boot_ || process.start_ticks < identity_.start_ticks) return false;
+        if (!has_leader_ || process.group != identity_.group) {
+            if (!environment) environment = environment_of(pid);
+            if (!holds_token(*environment, identity_.token)) return false;
+        }
+        was_alive_ = true;
+        last_seen_ = round;
+        return true;
+    }
+
+    Result<KillResult> result(std::optional<int> last_round) const {
+        if (!is_named_) return Error{Errc::bad_input, "process identity names no process"};
+        if (last_round && last_seen_ == *last_round)
+            return Error{Errc::timed_out, "process group " + std::to_string(identity_.group) +
+                                              " of an earlier attempt does not die; it may wait for a device, or "
+                                              "belong to another user"};
+        return was_alive_ ? KillResult::killed : KillResult::gone;
+    }
+
+private:
+    const ProcessIdentity& identity_;
+    bool is_named_ = false, is_of_this_boot_ = false, has_leader_ = false, was_alive_ = false;
+    int last_seen_ = -1;
+};
 
 }  // namespace
 
@@ -177,37 +222,36 @@ void kill_escaped(const ProcessIdentity& identity) {
     if (last != std::string::npos) std::from_chars(load.data() + last + 1, load.data() + load.size(), newest);
     const bool wrapped = newest < identity.group;
     hunt(
-        [&](std::int64_t pid) {
+        [&](std::int64_t pid, int) {
             if (!wrapped && pid <= identity.group) return false;
             const auto found = stat_of(pid);
             return found && found->alive() && found->start_ticks >= identity.start_ticks &&
-                   carries(pid, identity.token);
+                   holds_token(environment_of(pid), identity.token);
         },
         Clock::now() + std::chrono::seconds(1));
 }
 
 Result<KillResult> kill_if_same(const ProcessIdentity& identity, core::Micros limit) {
-    if (identity.group <= 1 || identity.token.empty()) {
-        return Error{Errc::bad_input, "process identity names no process"};
-    }
-    if (boot_id() != identity.boot_id) return KillResult::gone;
-    // While one member lives, the kernel does not give the group's number to a new process. So if the number belongs
-    // to another process now, the group is gone; if it belongs to nobody, only the token tells its members.
-    const auto leader = stat_of(identity.group);
-    const bool same_leader = leader && leader->start_ticks == identity.start_ticks;
-    if (same_leader && leader->alive()) ::kill(static_cast<pid_t>(-identity.group), SIGKILL);
-    const auto kills = hunt(
-        [&](std::int64_t pid) {
+    return kill_all_same({&identity, 1}, limit).front();
+}
+
+std::vector<Result<KillResult>> kill_all_same(std::span<const ProcessIdentity> identities, core::Micros limit) {
+    const std::string boot = boot_id();
+    std::vector<Quarry> quarries;
+    for (const ProcessIdentity& identity : identities) quarries.emplace_back(identity, boot);
+    const auto last_round = hunt(
+        [&](std::int64_t pid, int round) {
             const auto found = stat_of(pid);
-            if (!found || !found->alive() || found->start_ticks < identity.start_ticks) return false;
-            return (same_leader && found->group == identity.group) || carries(pid, identity.token);
+            if (!found || !found->alive()) return false;
+            std::optional<std::string> environment;
+            // Asked of all: one process may be of several.
+            return std::ranges::count_if(quarries,
+                                         [&](Quarry& q) { return q.claims(pid, *found, environment, round); }) > 0;
         },
         Clock::now() + limit);
-    if (!kills) {
-        return Error{Errc::timed_out, "process group " + std::to_string(identity.group) +
-                                          " of an earlier attempt does not die; it may wait for a device"};
-    }
-    return *kills > 0 || (same_leader && leader->alive()) ? KillResult::killed : KillResult::gone;
+    std::vector<Result<KillResult>> results;
+    for (const Quarry& quarry : quarries) results.push_back(quarry.result(last_round));
+    return results;
 }
 
 }  // namespace pawl::agent

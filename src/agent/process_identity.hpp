@@ -6,8 +6,10 @@
 #include <pawl/result.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pawl::agent {
 
@@ -32,12 +34,19 @@ enum class KillResult : std::uint8_t {
     killed,  ///< it was alive, and is dead now
 };
 
+constexpr core::Micros kill_limit{std::chrono::seconds(5)};
+
 /// Ends whatever still lives of that identity: the whole group and everything that carries its token. Blocks until
 /// all of it is dead, at most `limit`.
 ///
 /// Another process that merely has the same number is never touched.
-/// Errors: `timed_out` when something is still alive then (a process that waits for a broken disk cannot be killed).
-Result<KillResult> kill_if_same(const ProcessIdentity& identity, core::Micros limit = std::chrono::seconds(5));
+/// Errors: `timed_out` when something is still alive then (a process that waits for a broken disk cannot be killed, nor
+/// one of another user).
+Result<KillResult> kill_if_same(const ProcessIdentity& identity, core::Micros limit = kill_limit);
+
+/// The same for many, one answer for each: all are signalled before any is waited for, and `limit` is for all together.
+std::vector<Result<KillResult>> kill_all_same(std::span<const ProcessIdentity> identities,
+                                              core::Micros limit = kill_limit);
 
 /// Identity of the living process `pid` with that token. Errors: `not_found`.
 Result<ProcessIdentity> identify(std::int64_t pid, std::string token);

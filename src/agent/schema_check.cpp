@@ -3,12 +3,14 @@
 #include "agent/json_value.hpp"
 #include "agent/schema_keywords.hpp"
 
+#include <valijson/internal/json_pointer.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <map>
 
@@ -81,16 +83,37 @@ private:
             for (const char* name : {"allOf", "anyOf", "oneOf", "not", "if", "then", "else"})
                 if (const bj::value* part = schema.get_object().if_contains(name); part && !found)
                     found = leads_back(*part);
+            // Each applies to the value that has a property of its name.
+            const bj::value* dependencies = schema.get_object().if_contains("dependencies");
+            if (dependencies && dependencies->is_object() && !found)
+                found = std::ranges::any_of(dependencies->get_object(),
+                                            [&](const auto& dependency) { return leads_back(dependency.value()); });
         }
         open_[&schema] = false;
         return found;
     }
 
-    // Within this schema; others are refused by the parser.
+    // Where valijson would find it; null where it would not, which the parser refuses. Before the # stands a document:
+    // this one, by its `id`, if it can be used at all.
     const bj::value* referred(const bj::value& reference) const {
-        const bj::string* text = reference.if_string();
-        boost::system::error_code error;
-        return text && text->starts_with('#') ? root_.find_pointer(text->subview(1), error) : nullptr;
+        if (!reference.is_string()) return nullptr;
+        const std::string text(reference.get_string());
+        if (!text.starts_with('#') && !root_.get_object().contains("id")) return nullptr;
+        const bj::value* at = &root_;
+        for (std::size_t from = text.find('#'); from < text.size() && at;) {
+            const std::size_t to = std::min(text.find('/', from + 1), text.size());
+            using Place = std::string::difference_type;
+            const std::string token = valijson::internal::json_pointer::extractReferenceToken(
+                text.begin() + static_cast<Place>(from) + 1, text.begin() + static_cast<Place>(to));
+            if (!token.empty()) at = part_of(*at, token);
+            from = to;
+        }
+        return at;
+    }
+    static const bj::value* part_of(const bj::value& whole, const std::string& token) {
+        if (const auto* object = whole.if_object()) return object->if_contains(token);
+        const auto* list = whole.if_array();
+        return list ? list->if_contains(std::strtoul(token.c_str(), nullptr, 10)) : nullptr;
     }
 
     const bj::value& root_;

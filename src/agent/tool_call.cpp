@@ -5,6 +5,7 @@
 #include "agent/placeholder.hpp"
 #include "agent/schema_check.hpp"
 #include "agent/secret.hpp"
+#include "core/canonical_json.hpp"
 #include "core/shown.hpp"
 
 #include <algorithm>
@@ -34,6 +35,9 @@ Result<std::string> arguments_of(const ToolCall& call) {
     const auto parsed = parse_value(text, error);
     if (error) return Error{Errc::bad_input, "the arguments are not JSON: " + error.message()};
     if (!parsed.is_object()) return Error{Errc::bad_input, "the arguments are not a JSON object"};
+    // A key that stands twice is read as its last here, and perhaps as its first by the tool.
+    if (auto plain = core::check_json(text, text.size()); !plain)
+        return Error{Errc::bad_input, "the arguments cannot be used: " + plain.error().message};
     return text;
 }
 

@@ -1,7 +1,9 @@
+#include "cli/terminal_text.hpp"
 #include "cli/cli.hpp"
 
 #include "cli/console.hpp"
 #include "cli/verbs.hpp"
+#include "cli/working.hpp"
 #include "core/closest.hpp"
 #include "core/shown.hpp"
 
@@ -33,17 +35,22 @@ void declare(CLI::App& parent, const Verb& verb, Choice& choice) {
     Arguments arguments(*app);
     app->callback([&choice, action = verb.declare(arguments)] { choice.action = action; });
     app->footer(app->get_footer() + (app->get_footer().empty() ? "" : "\n\n") +
-                "With every verb: --db FILE, --json, -o table|json|jsonl|yaml (`pawl --help`).");
+                "With every verb: --db FILE or --store URL, --json, -o table|json|jsonl|yaml (`pawl --help`).");
 }
 
 const std::map<std::string, Shape> shapes{
     {"table", Shape::table}, {"json", Shape::json}, {"jsonl", Shape::jsonl}, {"yaml", Shape::yaml}};
 
-void declare_globals(CLI::App& app, GlobalOptions& options) {
-    const char* file = std::getenv("PAWL_DB");
-    options.usual_file = file && *file ? file : "./pawl.db";
-    options.file = options.usual_file;
-    app.add_option("--db", options.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
+// What the command line says about the store, until it is known to be complete.
+struct Named {
+    std::optional<std::string> file, url;
+};
+
+void declare_globals(CLI::App& app, GlobalOptions& options, Named& named) {
+    app.add_option("--db", named.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
+    app.add_option("--store", named.url,
+                   "the store: sqlite:FILE or postgres://USER@HOST/DATABASE (PAWL_STORE; not with --db)")
+        ->option_text("URL");
     app.add_flag_callback(
         "--json", [&options] { options.shape = Shape::json; }, "JSON on stdout, errors as JSON on stderr");
     app.add_option_function<std::string>(
@@ -114,11 +121,41 @@ bool asked_for_json(int argc, const char* const* argv) {
     return false;
 }
 
+const char* variable(const char* name) {
+    const char* text = std::getenv(name);
+    return text && *text ? text : nullptr;
+}
+
+// What is suggested later names the store in the same way, but for a password.
+Result<void> choose_store(GlobalOptions& options, const Named& named) {
+    if (named.file && named.url) return Error{Errc::bad_input, "--db and --store both name a store; give one of them"};
+    if (named.file && named.file->empty()) return Error{Errc::bad_input, "--db is empty; name the database file"};
+    const char* usual_url = variable("PAWL_STORE");
+    const char* usual_file = variable("PAWL_DB");
+    if (named.file) {
+        options.store = file_url(*named.file);
+        if (usual_url || *named.file != (usual_file ? usual_file : "./pawl.db"))
+            options.options = "--db " + shell_word(terminal_text(*named.file)) + " ";
+        return {};
+    }
+    if (!named.url && !usual_url) {
+        options.store = file_url(usual_file ? usual_file : "./pawl.db");
+        return {};
+    }
+    auto store = parse_store_url(named.url ? *named.url : usual_url);
+    if (!store) return store.error();
+    options.store = std::move(*store);
+    if (named.url && (!usual_url || *named.url != usual_url))
+        options.options = "--store " + shell_word(terminal_text(options.store.shown)) + " ";
+    return {};
+}
+
 int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& verbs, Connection::Defaults defaults) {
-    CLI::App app{"Pawl: durable tasks on one file.", "pawl"};
+    CLI::App app{"Pawl: durable tasks on one file, or on PostgreSQL.", "pawl"};
     GlobalOptions options;
+    Named named;
     Choice choice;
-    declare_globals(app, options);
+    declare_globals(app, options, named);
     app.require_subcommand(1);
     app.set_help_flag("-h,--help", "show this help, also after a verb");
     for (const Verb& verb : verbs) declare(app, verb, choice);
@@ -142,8 +179,9 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
         }
         return console.fail({Errc::bad_input, usage_message(app, problem)}, "`" + command_of(app) + " --help`");
     }
+    if (auto chosen = choose_store(options, named); !chosen) return Console(options).fail(chosen.error(), {});
     Console console(options, std::move(defaults));
-    if (options.file.empty()) return console.fail({Errc::bad_input, "--db is empty; name the database file"}, {});
+    log_to_stderr("warn");  // stdout is the verb's answer
     return console.finish(choice.action(console));
 }
 

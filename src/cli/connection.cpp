@@ -7,10 +7,12 @@
 #include "server/direct_port.hpp"
 #include "server/router.hpp"
 #include "server/socket_path.hpp"
+#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <thread>
 
@@ -125,7 +127,7 @@ struct Connection::Direct {
     Access access;
 };
 
-Connection::Connection(std::string file, Defaults defaults) : file_(std::move(file)), defaults_(std::move(defaults)) {}
+Connection::Connection(StoreUrl store, Defaults defaults) : store_(std::move(store)), defaults_(std::move(defaults)) {}
 Connection::~Connection() = default;
 
 void Connection::release() { direct_.reset(); }
@@ -133,20 +135,39 @@ void Connection::release() { direct_.reset(); }
 Result<void> Connection::open_direct(Access access) {
     if (direct_ && (access == Access::read || direct_->access != Access::read)) return {};
     direct_.reset();
+    return store_.is_file() ? open_file(access) : open_server(access);
+}
+
+Result<void> Connection::open_server(Access access) {
     if (access == Access::read) {
-        auto reader = store::open_sqlite_reader(file_);
+        auto reader = store::open_postgres_reader(store_.place);
         if (!reader) return reader.error();
-        direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, file_, defaults_);
+        direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, store_.shown, defaults_);
+        return {};
+    }
+    store::PostgresOptions options;
+    options.create = access == Access::create;
+    auto store = store::open_postgres(store_.place, options);
+    if (!store) return store.error();
+    direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, store_.shown, defaults_);
+    return {};
+}
+
+Result<void> Connection::open_file(Access access) {
+    if (access == Access::read) {
+        auto reader = store::open_sqlite_reader(store_.place);
+        if (!reader) return reader.error();
+        direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, store_.place, defaults_);
         return {};
     }
     // A clock of its own would do as well; the store needs one that outlives it.
     static const runtime::MachineClock clock;
     store::SqliteOptions options;
     options.create = access == Access::create;
-    options.end_orphans = agent::end_recorded_processes;
-    auto store = store::open_sqlite(file_, clock, options);
+    options.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
+    auto store = store::open_sqlite(store_.place, clock, options);
     if (!store) return store.error();
-    direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, file_, defaults_);
+    direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, store_.place, defaults_);
     return {};
 }
 
@@ -159,7 +180,8 @@ Result<server::Response> Connection::call_direct(Access access, const server::Re
 }
 
 Result<server::Response> Connection::call(Access access, const server::Request& request) {
-    const auto socket = server::socket_path(file_);
+    if (!store_.is_file()) return call_direct(access, request);
+    const auto socket = server::socket_path(store_.place);
     if (!socket) return socket.error();
     const auto give_up = SteadyClock::now() + patience;
     for (;;) {
@@ -169,9 +191,9 @@ Result<server::Response> Connection::call(Access access, const server::Request& 
         auto answer = call_socket(*socket, request, peer);
         if (answer) return answer;
         problem = answer.error();
-        if (problem.code == Errc::timed_out || peer == Peer::hangs) return silent(file_, peer);
+        if (problem.code == Errc::timed_out || peer == Peer::hangs) return silent(store_.place, peer);
         if (peer == Peer::is_full) {
-            problem = silent(file_, peer);
+            problem = silent(store_.place, peer);
         } else if (problem.code == Errc::store_unavailable) {
             if (!may_repeat(request)) return lost(problem);
         } else if (problem.code != Errc::unreachable) {
@@ -187,11 +209,15 @@ Result<server::Response> Connection::call(Access access, const server::Request& 
 }
 
 void Connection::wait_for_change(core::Micros limit) {
+    if (!store_.is_file()) {
+        pause_ = std::clamp<core::Micros>(pause_ * 2, 50ms, 1s);
+        return std::this_thread::sleep_for(std::min(limit, pause_));
+    }
     release();
-    const auto socket = server::socket_path(file_);
+    const auto socket = server::socket_path(store_.place);
     const auto end = SteadyClock::now() + limit;
-    const std::string before = signature(file_, socket ? *socket : std::string());
-    while (SteadyClock::now() < end && signature(file_, socket ? *socket : std::string()) == before) {
+    const std::string before = signature(store_.place, socket ? *socket : std::string());
+    while (SteadyClock::now() < end && signature(store_.place, socket ? *socket : std::string()) == before) {
         std::this_thread::sleep_for(100ms);
     }
 }

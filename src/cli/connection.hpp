@@ -1,6 +1,8 @@
-// The way to a store: over the socket of the process that holds its file, or, when nobody does, in this process.
+// The way to a store: over the socket of the process that holds its file, or, when nobody does, in this process; to
+// PostgreSQL always in this process.
 #pragma once
 
+#include "cli/store_url.hpp"
 #include "core/validate.hpp"
 #include "server/message.hpp"
 
@@ -27,7 +29,7 @@ public:
     /// What a program's registration adds to a submit when no process holds the file (server/port.hpp).
     using Defaults = std::function<void(core::SubmitRequest&)>;
 
-    explicit Connection(std::string file, Defaults defaults = {});
+    explicit Connection(StoreUrl store, Defaults defaults = {});
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -41,14 +43,16 @@ public:
     /// names the holder; what opening gives.
     Result<server::Response> call(Access access, const server::Request& request);
 
-    /// Whether the newest answer came from this process: then nobody works the file.
+    /// Whether the newest answer came from this process: news have then to be looked for.
     bool direct() const { return direct_ != nullptr; }
+    /// Whether it is known that nobody works the store.
+    bool nobody_works() const { return direct() && store_.is_file(); }
 
     /// Lets go of the file; the next call finds a way again.
     void release();
 
-    /// Releases, then blocks until something may have changed (a process took the file, or it was written to), at
-    /// most `limit`.
+    /// Blocks until something may have changed (a process took the file, or it was written to; on PostgreSQL after a
+    /// while), at most `limit`. Of a file it lets go.
     void wait_for_change(core::Micros limit);
 
 private:
@@ -56,8 +60,11 @@ private:
 
     Result<server::Response> call_direct(Access access, const server::Request& request);
     Result<void> open_direct(Access access);
+    Result<void> open_file(Access access);
+    Result<void> open_server(Access access);
 
-    std::string file_;
+    StoreUrl store_;
+    core::Micros pause_{};  // before the next look at a store that says nothing by itself
     Defaults defaults_;
     std::unique_ptr<Direct> direct_;
 };

@@ -28,17 +28,6 @@ std::string with_options(std::string message) {
     return message;
 }
 
-std::string shell_word(const std::string& text) {
-    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("/._-+,:@%=").find(c) != std::string_view::npos;
-    });
-    if (plain && !text.empty()) return text;
-    std::string out = "'";
-    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-}
-
 }  // namespace
 
 void Console::out(std::string_view text) const {
@@ -82,9 +71,7 @@ void Console::out_answer(const server::Response& response, const char* list) con
 }
 
 std::string Console::command(std::string_view words) const {
-    std::string line = "pawl ";
-    if (options_.file != options_.usual_file) line += "--db " + shell_word(terminal_text(options_.file)) + " ";
-    return line.append(words);
+    return ("pawl " + options_.options).append(words);
 }
 
 std::string Console::pasteable(std::string_view text) const {
@@ -94,7 +81,8 @@ std::string Console::pasteable(std::string_view text) const {
         const bool starts = text.starts_with(name) && (out.empty() || out.back() == '`');
         const std::string_view words = text.substr(std::min(text.size(), name.size()));
         const std::string_view line = words.substr(0, words.find('`'));
-        if (starts && !line.ends_with("--help") && !line.starts_with("--db")) {
+        if (starts && !line.ends_with("--help") && !line.starts_with("--db") &&
+            !line.starts_with("--store")) {
             out += command({});
             text.remove_prefix(name.size());
         } else {
@@ -107,7 +95,8 @@ std::string Console::pasteable(std::string_view text) const {
 
 int Console::fail(const Error& error) const {
     std::error_code ignored;
-    const bool no_file = error.code == Errc::not_found && !std::filesystem::exists(options_.file, ignored);
+    const bool no_file = error.code == Errc::not_found && options_.store.is_file() &&
+                         !std::filesystem::exists(options_.store.place, ignored);
     if (no_file) return fail(error, "--db names the file; `pawl submit` and `pawl worker` make it");
     std::string suggestion(suggestion_for(error.code));
     if (const auto at = suggestion.find(" TASK`"); at != std::string::npos && !task_.empty())

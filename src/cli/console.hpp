@@ -17,17 +17,17 @@ enum class Shape { table, json, jsonl, yaml };
 
 /// Global options, before or after the verb.
 struct GlobalOptions {
-    std::string file;        ///< --db, PAWL_DB, ./pawl.db
-    std::string usual_file;  ///< what it is without --db
+    StoreUrl store;       ///< --store, --db, PAWL_STORE, PAWL_DB, ./pawl.db
+    std::string options;  ///< what in a command line names it: "--db FILE ", or nothing
     Shape shape = Shape::table;
 };
 
 class Console {
 public:
     explicit Console(GlobalOptions options, Connection::Defaults defaults = {})
-        : options_(std::move(options)), connection_(options_.file, std::move(defaults)) {}
+        : options_(std::move(options)), connection_(options_.store, std::move(defaults)) {}
 
-    const std::string& file() const { return options_.file; }
+    const StoreUrl& store() const { return options_.store; }
     /// Answers are for a program, not for a person.
     bool json() const { return options_.shape != Shape::table; }
     Connection& connection() { return connection_; }

@@ -43,6 +43,8 @@ public:
     }
     Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }
     Result<std::vector<std::int64_t>> counts() override { return store_->counts(); }
+    Result<std::vector<core::WorkerRow>> workers() override { return store_->workers(); }
+    bool keeps_batch() const override { return store_->keeps_batch(); }
 
 private:
     void die(core::EntryKind kind) {

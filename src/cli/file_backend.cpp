@@ -109,7 +109,7 @@ Result<void> check_id(const std::string& id) {
 }  // namespace
 
 Result<server::Response> FileBackend::ask(Access access, const server::Request& request) const {
-    Connection connection(file_);
+    Connection connection(store_);
     auto response = connection.call(access, request);
     if (!response) return response.error();
     if (!response->ok()) return server::error_of(*response);
@@ -164,7 +164,7 @@ Result<std::string> FileBackend::wait(const std::string& id, std::optional<Durat
         if (!end) return turn;
         return std::clamp(std::chrono::duration_cast<core::Micros>(*end - SteadyClock::now()), core::Micros{0}, turn);
     };
-    Connection connection(file_);
+    Connection connection(store_);
     for (;;) {
         server::Request request = Console::get("/v1/tasks/" + id + "/result");
         request.query.emplace_back("wait", wait_seconds(left()));
@@ -233,9 +233,9 @@ Result<void> FileBackend::resolve(const std::string& id, std::string_view step, 
 namespace pawl {
 
 Result<Client> Client::open(std::string_view url) {
-    auto file = cli::sqlite_file(url);
-    if (!file) return file.error();
-    return Client(std::make_shared<cli::FileBackend>(std::move(*file)));
+    auto store = cli::parse_store_url(url);
+    if (!store) return store.error();
+    return Client(std::make_shared<cli::FileBackend>(std::move(*store)));
 }
 
 }  // namespace pawl

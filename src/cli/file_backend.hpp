@@ -11,7 +11,7 @@ namespace pawl::cli {
 /// A connection per call: threads share nothing but the path.
 class FileBackend final : public detail::Backend {
 public:
-    explicit FileBackend(std::string file) : file_(std::move(file)) {}
+    explicit FileBackend(StoreUrl store) : store_(std::move(store)) {}
 
     Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
     std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,
@@ -28,7 +28,7 @@ private:
     Result<server::Response> ask(Access access, const server::Request& request) const;
     Result<void> change(const std::string& id, std::string_view verb, std::string body) const;
 
-    std::string file_;
+    StoreUrl store_;
 };
 
 }  // namespace pawl::cli

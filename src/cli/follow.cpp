@@ -28,8 +28,8 @@ Result<server::Response> Follow::ask(server::Request request) {
 bool Follow::go_on() {
     if (left() <= core::Micros{0}) return false;
     if (!console_.connection().direct()) return true;
-    if (!told_)
-        console_.note("pawl: nobody works " + terminal_text(console_.file()) + "; waiting (start one with `" +
+    if (!told_ && console_.connection().nobody_works())
+        console_.note("pawl: nobody works " + terminal_text(console_.store().shown) + "; waiting (start one with `" +
                       console_.command("worker") + "`)");
     told_ = true;
     console_.connection().wait_for_change(left());

@@ -15,7 +15,7 @@ namespace pawl {
 
 std::string_view version() { return PAWL_VERSION; }
 
-Program::Program() : impl_(std::make_unique<detail::ProgramImpl>()) { cli::add_builtin_types(impl_->registry); }
+Program::Program() : impl_(std::make_shared<detail::ProgramImpl>()) { cli::add_builtin_types(impl_->registry); }
 Program::~Program() = default;
 
 Registration Program::add(std::string_view name, std::string schema, Run run) {

@@ -3,9 +3,12 @@
 
 #include "runtime/registry.hpp"
 
+#include <memory>
+
 namespace pawl::detail {
 
-struct ProgramImpl {
+/// Shared: a function that ignores its stop may outlive its worker, and the program that it belongs to.
+struct ProgramImpl : std::enable_shared_from_this<ProgramImpl> {
     runtime::Registry registry;
 };
 

@@ -1,4 +1,4 @@
-// What names a store: `sqlite:FILE`, or a bare path.
+// What names a store: `sqlite:FILE`, a bare path, or `postgres://...`.
 #pragma once
 
 #include <pawl/result.hpp>
@@ -8,7 +8,19 @@
 
 namespace pawl::cli {
 
-/// The file that the URL names. Errors: bad_input for another scheme or an empty path.
-Result<std::string> sqlite_file(std::string_view url);
+struct StoreUrl {
+    enum class Kind { sqlite, postgres };
+    Kind kind = Kind::sqlite;
+    std::string place;  ///< the file's path; of PostgreSQL the whole URL, with its password
+    std::string shown;  ///< for people: the path, or the URL without its password
+
+    bool is_file() const { return kind == Kind::sqlite; }
+};
+
+/// A store on a file.
+StoreUrl file_url(std::string path);
+/// Errors: bad_input for an unknown scheme, an empty path, or what is no URL of PostgreSQL; none of them shows a
+/// password.
+Result<StoreUrl> parse_store_url(std::string_view url);
 
 }  // namespace pawl::cli

@@ -1,5 +1,7 @@
 #include "cli/terminal_text.hpp"
 
+#include <algorithm>
+
 #include "core/utf8.hpp"
 
 #include <cstdio>
@@ -108,6 +110,17 @@ std::string cut_to_width(std::string_view text, std::size_t columns) {
         at += point.bytes == 0 ? 1 : point.bytes;
     }
     return std::string(text.substr(0, at)) + "...";
+}
+
+std::string shell_word(const std::string& text) {
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("/._-+,:@%=").find(c) != std::string_view::npos;
+    });
+    if (plain && !text.empty()) return text;
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
 }
 
 }  // namespace pawl::cli

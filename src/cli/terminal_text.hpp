@@ -22,4 +22,7 @@ std::size_t display_width(std::string_view text);
 /// At most `columns` columns, with "..." where something was cut.
 std::string cut_to_width(std::string_view text, std::size_t columns);
 
+/// As one word of a shell's command line.
+std::string shell_word(const std::string& text);
+
 }  // namespace pawl::cli

@@ -1,14 +1,20 @@
 #include "cli/way_on.hpp"
 
+#include "core/command.hpp"
+
 #include <pawl/task.hpp>
 
 namespace pawl::cli {
 namespace {
 
-std::string of_person(const std::string& id, const std::string& reason) {
+std::string of_person(const std::string& id, const std::string& reason, const std::string& text) {
     const std::string why = "`pawl why " + id + "`";
     if (reason == "outcome_unknown")
         return "`pawl resolve " + id + " --happened`, or --not-happened, or --fail; " + why + " names the step";
+    if (reason == "budget" && core::is_journal_full({.message = text}))
+        return "`pawl cancel " + id +
+               "`, and submit the work anew as smaller tasks, or with steps that return references: no task's journal "
+               "holds more";
     if (reason == "budget")
         return "`pawl cancel " + id + "`, and submit it anew with a higher limit: no verb raises the limits of a task";
     if (reason == "poison" || reason == "diverged")
@@ -22,7 +28,8 @@ std::string way_on(const Answer& result, bool nobody_works) {
     const std::string id = result.text("id");
     const auto state = task_state_from_string(result.text("state"));
     if (state == TaskState::completed) return {};
-    if (result.flag("needs_person")) return "try: " + of_person(id, result.text("reason"));
+    if (result.flag("needs_person"))
+        return "try: " + of_person(id, result.text("reason"), result.object("error").text("message"));
     if (state && is_final(*state)) {
         if (result.object("error").text("code") == "bad_input")
             return "try: submit it again with an input that fits; a retry would fail in the same way";

@@ -1,8 +1,7 @@
 // pawl::Worker: the engine inside the user's own process.
-#include "cli/held_file.hpp"
+#include "cli/held_store.hpp"
 #include "cli/program.hpp"
 #include "cli/store_url.hpp"
-#include "runtime/idle.hpp"
 #include "runtime/worker_backend.hpp"
 #include "server/message.hpp"
 
@@ -11,43 +10,53 @@
 
 #include <boost/json.hpp>
 
-#include <chrono>
 #include <future>
-#include <thread>
+#include <mutex>
 
 namespace pawl {
 
 struct Worker::Impl {
+    Impl(const Program& p, std::string u, const WorkerOptions& o) : program(p), url(std::move(u)), options(o) {}
+
     const Program& program;
     std::string url;
     WorkerOptions options;
-    std::unique_ptr<cli::HeldFile> held;
+    std::unique_ptr<cli::HeldStore> held;
     std::shared_ptr<runtime::WorkerBackend> backend;
+    std::mutex mutex;  // of `backend`: who waits or asks for a client may meet a drain in another thread
     bool started = false;
 
+    std::shared_ptr<runtime::WorkerBackend> shared_backend() {
+        std::lock_guard lock(mutex);
+        return backend;
+    }
     std::string why(const std::string& id);
 };
 
 Worker::Worker(const Program& program, std::string_view url, const WorkerOptions& options)
-    : impl_(new Impl{program, std::string(url), options, nullptr, nullptr}) {}
+    : impl_(new Impl(program, std::string(url), options)) {}
 
 Worker::~Worker() { drain(); }
 
 Result<void> Worker::open() {
-    auto file = cli::sqlite_file(impl_->url);
-    if (!file) return file.error();
+    auto store = cli::parse_store_url(impl_->url);
+    if (!store) return store.error();
     if (impl_->options.concurrency() < 1)
         return Error{Errc::bad_input, "concurrency: " + std::to_string(impl_->options.concurrency()) + " is below 1"};
-    cli::HeldFileOptions options;
+    cli::HeldStoreOptions options;
     options.holder.engine.concurrency = impl_->options.concurrency();
     options.holder.engine.queues = impl_->options.queues();
     options.holder.engine.park_everywhere = impl_->options.park_everywhere();
-    auto held = cli::HeldFile::open(*file, impl_->program.impl().registry, options);
+    auto held = cli::HeldStore::open(*store, impl_->program.impl().registry, options);
     if (!held) return held.error();
     impl_->held = std::move(*held);
-    impl_->backend =
+    auto backend =
         std::make_shared<runtime::WorkerBackend>(impl_->held->holder(), impl_->program.impl().registry,
                                                  [impl = impl_.get()](const std::string& id) { return impl->why(id); });
+    {
+        std::lock_guard lock(impl_->mutex);
+        impl_->backend = std::move(backend);
+    }
     impl_->held->holder().run_in_background();
     return {};
 }
@@ -61,16 +70,7 @@ Result<void> Worker::start() {
 }
 
 void Worker::wait_until_idle() {
-    std::promise<void> idle;
-    auto future = idle.get_future();
-    runtime::Holder& holder = impl_->held->holder();
-    holder.loop().post([&] {
-        runtime::when_idle(holder, impl_->program.impl().registry, impl_->options.queues(), [&] {
-            holder.resume_claims();
-            idle.set_value();
-        });
-    });
-    future.wait();
+    if (const auto backend = impl_->shared_backend()) backend->wait_until_idle(impl_->options.queues());
 }
 
 void Worker::drain() {
@@ -84,17 +84,16 @@ void Worker::drain() {
         is_left_behind = future.get();
     }
     impl_->backend->close();
-    impl_->backend.reset();
+    {
+        std::lock_guard lock(impl_->mutex);
+        impl_->backend.reset();
+    }
     impl_->started = false;
-    if (!is_left_behind) return impl_->held.reset();
-    // Functions that ignore their stop: nobody may begin their tasks anew before they have returned.
-    std::thread([held = std::move(impl_->held)]() mutable {
-        while (!held->holder().wait_for_functions(std::chrono::hours(1))) {}
-        held.reset();
-    }).detach();
+    if (is_left_behind) cli::HeldStore::leave_behind(std::move(impl_->held), impl_->program.impl().shared_from_this());
+    else impl_->held.reset();
 }
 
-Client Worker::client() const { return Client(impl_->backend); }
+Client Worker::client() const { return Client(impl_->shared_backend()); }
 
 std::string Worker::Impl::why(const std::string& id) {
     std::promise<std::string> answer;

@@ -17,7 +17,7 @@ void log_to_stderr(const char* default_level) {
     spdlog::set_level(spdlog::level::from_str(level && *level ? level : default_level));
 }
 
-Working::Working(HeldFile& held) : held_(held), signals_(held.holder().loop().io(), SIGINT, SIGTERM) {
+Working::Working(HeldStore& held) : held_(held), signals_(held.holder().loop().io(), SIGINT, SIGTERM) {
     on_signal();
     held_.holder().on_fatal([this](Error error) {
         lost_ = std::move(error);
@@ -44,7 +44,22 @@ void Working::on_signal() {
     });
 }
 
-int leave_functions_behind(HeldFile& held, core::Micros limit, int code) {
+std::optional<Error> loss_of(const runtime::StoreEnd& end) {
+    if (!end.not_closed && end.lost_records == 0) return std::nullopt;
+    std::string text;
+    if (end.lost_records > 0)
+        text =
+            std::to_string(end.lost_records) +
+            " records of running tasks could not be stored; the log names the tasks, and the next worker judges what "
+            "became of their steps";
+    if (!end.not_closed) return Error{Errc::disk_full, text};
+    if (!text.empty()) text += "; ";
+    text += "the store could not be closed in good order (" + end.not_closed->message +
+            "): what was running is not handed back, the next one that opens the file takes it over";
+    return Error{end.not_closed->code, text};
+}
+
+int leave_functions_behind(HeldStore& held, core::Micros limit, int code) {
     if (!held.holder().wait_for_functions(limit)) std::_Exit(code);
     return code;
 }

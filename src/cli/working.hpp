@@ -1,7 +1,7 @@
 // Working a file until a signal, or until something is done: what `worker`, `run` and `demo` share.
 #pragma once
 
-#include "cli/held_file.hpp"
+#include "cli/held_store.hpp"
 
 #include <boost/asio/signal_set.hpp>
 
@@ -11,7 +11,7 @@
 
 namespace pawl::cli {
 
-/// Logs go to stderr, one line each; PAWL_LOG=debug|info|warn|error|off (default info).
+/// Logs go to stderr, one line each; PAWL_LOG=debug|info|warn|error|off (default: `default_level`).
 void log_to_stderr(const char* default_level);
 
 /// Works the file on the calling thread until leave() or a signal.
@@ -19,7 +19,7 @@ void log_to_stderr(const char* default_level);
 /// SIGTERM or SIGINT: claims nothing more, hands back what runs, leaves. A second one leaves at once.
 class Working {
 public:
-    explicit Working(HeldFile& held);
+    explicit Working(HeldStore& held);
     ~Working() { held_.holder().on_fatal({}); }
     Working(const Working&) = delete;
     Working& operator=(const Working&) = delete;
@@ -37,18 +37,21 @@ private:
     void on_signal();
     void begin_leave(int signal);
 
-    HeldFile& held_;
+    HeldStore& held_;
     boost::asio::signal_set signals_;
     int signal_ = 0;
     std::atomic<bool> leaving_ = false;
     std::optional<Error> lost_;
 };
 
+/// What the end of the store has cost, for people; nothing when all is written and handed back.
+std::optional<Error> loss_of(const runtime::StoreEnd& end);
+
 /// How long a function that has ended may take to leave its thread.
 constexpr core::Micros left_after_drain{std::chrono::milliseconds(200)};
 
 /// Returns `code`, or ends the process with it when functions of steps still run after `limit`: those that ignore their
 /// stop would hold it for ever, and what they do is not recorded.
-int leave_functions_behind(HeldFile& held, core::Micros limit, int code);
+int leave_functions_behind(HeldStore& held, core::Micros limit, int code);
 
 }  // namespace pawl::cli

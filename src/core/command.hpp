@@ -142,6 +142,7 @@ struct Record {
     Fence fence;
     std::vector<EntryDraft> entries;
     Transition next;
+    TaskId id{};  ///< for people, when it cannot be stored
 };
 struct Recorded {
     int first_no = 0;                         ///< number of the first entry; the others follow without gaps
@@ -155,8 +156,9 @@ struct Recorded {
 /// For `why`.
 constexpr std::string_view journal_full_text =
     "the results and errors in its journal are more than 1 GiB, the limit of one task: store what is large elsewhere "
-    "and "
-    "return references, or split the work into several tasks";
+    "and return references, or split the work into several tasks";
+/// Of a task that is paused(budget): it is the journal's limit that it has reached, the same for every task.
+inline bool is_journal_full(const Failure& why) { return why.message == journal_full_text; }
 
 /// Reads a part of a task's journal, in order. In the queue, so that it sees every write before it.
 struct Load {

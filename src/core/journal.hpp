@@ -27,7 +27,7 @@ enum class EntryKind : std::uint8_t {
     claimed = 2,      ///< number: version of the workflow that runs it
     parked = 3,       ///< number: Reason; due: when it wakes by itself
     woken = 4,        ///< a wait ended; the task may be claimed again
-    handed_back = 5,  ///< a clean release by its worker
+    handed_back = 5,  ///< a clean release by its worker; number: 0, or handed_back_by_store
     taken_over = 6,   ///< its owner is gone; number: crash count
     paused = 7,       ///< number: Reason; error: why
     resumed = 8,      ///< number: the Reason that was
@@ -42,8 +42,8 @@ enum class EntryKind : std::uint8_t {
     step_started = 40,  ///< intent of a `once` step, flushed before the effect; number: attempt; result: what runs
                         ///< (process identity)
     step_attempt_failed = 41,  ///< number: attempt; error; due: the next attempt
-    step_lost = 42,            ///< a started attempt was cut by a crash, or its task stopped before anything of it
-                               ///< happened; burns no attempt; number: attempt
+    step_lost = 42,            ///< a started attempt was cut by a crash, or its task ended while it ignored its stop,
+                               ///< or stopped before anything of it happened; burns no attempt; number: attempt
     step_completed = 43,       ///< observed. number: attempt; result
     step_failed = 44,          ///< observed. number: attempts; error
     step_unknown = 45,         ///< a `once` step ended without a known answer; number: attempt; error
@@ -57,6 +57,10 @@ enum class EntryKind : std::uint8_t {
     timer_set = 50,    ///< due
     timer_fired = 51,  ///< observed
 };
+
+/// Number of a `handed_back` that the store wrote at its closing, or when its process opened it anew: steps of the task
+/// may have been running, and what they came to is not known.
+constexpr std::int64_t handed_back_by_store = 1;
 
 /// Whether the workflow's code sees an entry of this kind (and so runs on after it).
 constexpr bool is_observed(EntryKind k) {

@@ -54,7 +54,8 @@ struct Opening {
     Marks marks;                    ///< the newest numbers in use
     std::int64_t journal_bytes_max = limits::journal_bytes_max;  ///< of one task
     /// Called by open(), before anything is taken over, with what the intents say runs that a dead owner left open
-    /// (process identities); may block until all of it is ended. May be empty.
+    /// (process identities). May block until all of it is ended, but not for ever: the intents stay open, and what does
+    /// not end is met again by whoever claims its task. Throws nothing. May be empty.
     std::function<void(const std::vector<std::string>&)> end_orphans{};
     std::int32_t claims_max = std::numeric_limits<std::int32_t>::max();  ///< of one epoch; then a new one begins
 };

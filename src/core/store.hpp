@@ -70,6 +70,19 @@ struct QueueStatus {
     std::int64_t pending = 0, waiting = 0;
 };
 
+/// A process that works a store which several may work.
+struct WorkerRow {
+    std::int32_t id = 0;
+    std::string host;
+    int pid = 0;
+    std::string program, version;
+    std::vector<ServedType> types;    ///< without definitions
+    std::vector<std::string> queues;  ///< empty = all
+    int slots = 0;
+    int running = 0;  ///< tasks that it holds
+    Instant registered{}, seen{};
+};
+
 /// Reads for people: listings, `get`, `why`, the feed. May run on another thread with a connection of its own and
 /// then sees everything that was flushed before the call, perhaps more.
 class Reader {
@@ -93,6 +106,10 @@ public:
     virtual Result<std::vector<QueueStatus>> queues() = 0;
     /// Counts by state, in the order of TaskState.
     virtual Result<std::vector<std::int64_t>> counts() = 0;
+
+    /// Those that have neither left nor been declared dead, by number. Empty where one process owns the store: it knows
+    /// itself.
+    virtual Result<std::vector<WorkerRow>> workers() { return std::vector<WorkerRow>{}; }
 
     /// A consistent copy of the store while it is in use. Long: a reader on a thread of its own holds nobody up.
     /// Errors: refused when the file exists.

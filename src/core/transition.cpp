@@ -79,10 +79,16 @@ void fail_by_code(const Stage& stage, TaskRow& row, const Fail& command) {
     make_final(stage, row, TaskState::failed, command.reason);
 }
 
+// By its worker, when nothing of it runs any more.
+void release(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
+    append(stage, row, {.kind = EntryKind::handed_back});
+    leave(stage, row, facts);
+}
+
 void pause(const Stage& stage, TaskRow& row, const Pause& command, const JournalFacts& facts) {
     // The request was taken back by a resume before the worker had settled: the task simply goes on.
     if (command.reason == Reason::by_operator) {
-        if (!row.pause_requested) return hand_back(stage, row, facts);
+        if (!row.pause_requested) return release(stage, row, facts);
         return stop_for_operator(stage, row, Reason::queued, {});
     }
     stop_for_a_person(stage, row, command.reason, command.text);
@@ -110,7 +116,7 @@ void apply_next(const Stage& stage, TaskRow& row, const Transition& next, const 
         void operator()(const Pause& c) const { pause(stage, row, c, facts); }
         void operator()(const HandBack& c) const {
             row.format_min = std::max(row.format_min, c.format_min);
-            hand_back(stage, row, facts);
+            release(stage, row, facts);
         }
     };
     std::visit(Visitor{stage, row, facts}, next);
@@ -288,7 +294,7 @@ void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen, 
 
 void hand_back(const Stage& stage, TaskRow& row, const JournalFacts& facts) {
     PAWL_ASSERT(row.state == TaskState::running);
-    append(stage, row, {.kind = EntryKind::handed_back});
+    append(stage, row, {.kind = EntryKind::handed_back, .number = handed_back_by_store});
     leave(stage, row, facts);
 }
 

@@ -88,7 +88,8 @@ void reach_deadline(const Stage& stage, TaskRow& row, const JournalFacts& facts)
 /// the newest time the owner left in the store; what passed since is not counted as time spent running. `facts`: all
 /// intents that are open now.
 void take_over(const Stage& stage, TaskRow& row, bool alone, Instant last_seen, const JournalFacts& facts);
-/// The owner releases it cleanly: nothing counts against it. `facts` as for take_over.
+/// The owner closes the store cleanly, or lost it and goes on: nothing counts against the task, but steps of it may
+/// have been running. `facts` as for take_over.
 void hand_back(const Stage& stage, TaskRow& row, const JournalFacts& facts);
 
 }  // namespace pawl::core::transition

@@ -116,7 +116,10 @@ Result<Operated> resume(const Stage& stage, TaskRow& row, const Operate& command
                        "`pawl resolve`");
     }
     if (row.reason == Reason::budget) {
-        return refusal(Errc::refused, row, command, "its budget is spent and was not raised; submit it anew with more");
+        const bool is_journal = is_journal_full(decode_failure(row.error));
+        return refusal(Errc::refused, row, command,
+                       is_journal ? "its journal is full; cancel it, and do the work in smaller tasks"
+                                  : "its budget is spent and was not raised; submit it anew with more");
     }
     const Reason was = row.reason;
     if (was == Reason::poison) {

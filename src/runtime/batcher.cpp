@@ -57,11 +57,26 @@ void Batcher::stop_claiming() {
 
 void Batcher::add_slots(int n) { slots_.fetch_add(n); }
 
-std::vector<Item> Batcher::take_locked() {
+std::vector<Item> Batcher::take_queued_locked() {
     std::vector<Item> items = std::exchange(queue_, {});
     queue_.reserve(items.size());
     bytes_ = 0;
     kicked_ = false;
+    return items;
+}
+
+std::vector<Item> Batcher::take_queued() {
+    std::vector<Item> items;
+    {
+        std::lock_guard lock(mutex_);
+        items = take_queued_locked();
+    }
+    room_.notify_all();
+    return items;
+}
+
+std::vector<Item> Batcher::take_locked() {
+    std::vector<Item> items = take_queued_locked();
     if (claim_ && !stopped_ && !claims_held_) {
         if (const int slots = std::max(0, slots_.exchange(0)); slots > 0) {
             core::Claim claim = *claim_;
@@ -179,6 +194,10 @@ BatchOutcome split_early(BatchOutcome& outcome) {
     early.now = outcome.now;
     early.boot_at_now = outcome.boot_at_now;
     return early;
+}
+
+std::vector<Item> split_again(BatchOutcome& outcome) {
+    return split(outcome, [](const Item&, const core::Reply& reply) { return reply.again; }).items;
 }
 
 BatchOutcome split_here(BatchOutcome& outcome) {

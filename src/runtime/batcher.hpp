@@ -24,6 +24,7 @@ struct Item {
     Answered done;             ///< called on the loop thread, if not `here`
     bool from_worker = false;  ///< kept and repeated when the disk is full; a client's is refused
     bool here = false;         ///< `done` only wakes a waiting thread: the store's own thread calls it after the flush
+    int tries = 0;             ///< how often it was put off (core::Reply::again)
 };
 
 /// What one batch came to; goes to the loop thread as one post.
@@ -68,6 +69,8 @@ public:
     std::vector<Item> wait_and_take();
     /// The same without waiting.
     std::vector<Item> take();
+    /// What was pushed, without the standing claim.
+    std::vector<Item> take_queued();
     bool has_work() const;
     /// Makes the next wait_and_take return, even with an empty batch.
     void kick();
@@ -86,6 +89,7 @@ public:
 
 private:
     std::vector<Item> take_locked();
+    std::vector<Item> take_queued_locked();
     static std::size_t size_of(const core::Command& command);
 
     const core::Clock& clock_;
@@ -106,11 +110,14 @@ private:
 BatchOutcome split_early(BatchOutcome& outcome);
 /// Takes what is to be answered `here` out of `outcome`.
 BatchOutcome split_here(BatchOutcome& outcome);
+/// Takes what is to be asked again out of `outcome`.
+std::vector<Item> split_again(BatchOutcome& outcome);
 
 enum class BatchEnd : std::uint8_t {
     done,
     disk_full,   ///< nothing of it happened; `items` holds it again
     store_lost,  ///< its outcome is unknown; `items` holds what has no answer yet; the store must be reopened
+    store_away,  ///< its outcome is unknown, `items` holds it: to be applied again as it is (Store::keeps_batch)
 };
 
 /// Carries a batch's answers to the loop thread, in order; `early` ones before their batch is flushed.
@@ -132,12 +139,14 @@ public:
         for (std::size_t i = 0; i < items.size(); i++) items[i].command = std::move(commands[i]);
         if (!applied) {
             error = applied.error();
+            if (store.keeps_batch()) return BatchEnd::store_away;
             batcher_.settle_claim(items, {});
             return end_of(error);
         }
         batcher_.settle_claim(items, applied->replies);
         outcome_ = outcome_of(std::move(items), std::move(*applied));
         items.clear();
+        put_off_ = split_again(outcome_);
         BatchOutcome early = Guards::flush ? split_early(outcome_) : std::exchange(outcome_, {});
         if (!Guards::flush || !early.items.empty()) deliver(std::move(early), Guards::flush);
         return BatchEnd::done;
@@ -153,6 +162,9 @@ public:
         if (Guards::flush) deliver(std::move(outcome_), false);
         return BatchEnd::done;
     }
+
+    /// What the batch did not look at.
+    std::vector<Item> take_put_off() { return std::exchange(put_off_, {}); }
 
 private:
     static BatchEnd end_of(const Error& error) {
@@ -174,6 +186,7 @@ private:
 
     Batcher& batcher_;
     BatchOutcome outcome_;  // applied, not yet flushed
+    std::vector<Item> put_off_;
 };
 
 }  // namespace pawl::runtime

@@ -19,6 +19,7 @@ Engine::~Engine() {
     parts_.loop.cancel(due_timer_);
     parts_.loop.cancel(deadline_timer_);
     parts_.loop.cancel(drain_timer_);
+    parts_.loop.cancel(look_timer_);
 }
 
 void Engine::start() {
@@ -64,7 +65,22 @@ void Engine::on_batch(BatchOutcome outcome) {
         const auto watchers = feed_watchers_;
         for (const auto& [token, f] : watchers) f();
     }
+    if (std::exchange(wakes_all_, false)) wake_all();
+    arm_look(outcome.look_again);
     after_turn();
+}
+
+void Engine::look_around() {
+    wakes_all_ = true;
+    tick();
+}
+
+void Engine::arm_look(const std::optional<core::Micros>& in) {
+    if (!in || look_timer_ != 0) return;
+    look_timer_ = parts_.loop.after(*in, [this] {
+        look_timer_ = 0;
+        look_around();
+    });
 }
 
 void Engine::take_answers(std::vector<Item>& items, std::vector<core::Reply>& replies) {
@@ -215,6 +231,10 @@ void Engine::deliver(const core::Notice& notice) {
     Execution* execution = held == by_task_.end() ? nullptr : executions_.at(held->second).get();
     if (notice.what == What::ending) {
         if (execution) execution->on_ending(notice.ending);
+        return;
+    }
+    if (notice.what == What::lost) {
+        if (execution) execution->drop();
         return;
     }
     if (notice.what == What::pause_requested) {

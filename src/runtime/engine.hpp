@@ -71,6 +71,8 @@ public:
     void on_store_lost(std::vector<Item> unanswered, const Error& error);
     /// The store is open again (a new epoch): claiming goes on.
     void on_store_back();
+    /// Somebody else wrote to the store: the next batch sees it, and whoever waits looks again behind it.
+    void look_around();
     /// The store cannot be opened again: nothing more is done here.
     void on_store_dead();
     bool is_store_dead() const { return store_dead_; }
@@ -123,6 +125,7 @@ private:
     void deliver(const core::Notice& notice);
     void wake_all();
     void arm_due(std::optional<core::Instant> next_due, std::optional<core::WallInstant> next_deadline);
+    void arm_look(const std::optional<core::Micros>& in);
     void evict_parked();
     void after_turn();
     void tick();
@@ -152,7 +155,8 @@ private:
     bool started_ = false, draining_ = false, dropped_ = false, store_lost_ = false, store_dead_ = false;
     core::Instant batch_now_{};
     core::Micros batch_boot_{};
-    TimerToken due_timer_ = 0, deadline_timer_ = 0, drain_timer_ = 0;
+    TimerToken due_timer_ = 0, deadline_timer_ = 0, drain_timer_ = 0, look_timer_ = 0;
+    bool wakes_all_ = false;  // behind the next batch
     std::optional<core::Instant> armed_due_;
     std::optional<core::WallInstant> armed_deadline_;
 };

@@ -21,6 +21,11 @@ void announce_attempt(OpState& s, std::int64_t at_us, std::string identity) {
     if (s.first_us == 0) s.first_us = at_us;
 }
 
+void begin_anew(OpState& s) {
+    s.attempts = 0;
+    if (s.phase == Op::backoff && s.due_us == 0) s.phase = Op::fresh;  // it was exhausted
+}
+
 }  // namespace
 
 Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::ClaimedTask claimed,
@@ -113,61 +118,16 @@ void Execution::on_loaded(core::Loaded loaded) {
 void Execution::feed(core::Entry& entry) {
     PAWL_ASSERT(entry.no == known_no_ + 1);
     known_no_ = entry.no;
+    doubt_what_ran(entry);
     if (is_void(entry.no)) return feed_void(entry);
     switch (entry.kind) {
         case EntryKind::resumed:
             if (static_cast<Reason>(entry.number) == Reason::exhausted)
-                for (OpBase* op : active_) op->state.attempts = 0;
+                for (OpBase* op : active_) begin_anew(op->state);
             return;
         default:
             if (core::is_operation(entry.kind)) feed_operation(entry);
     }
-}
-
-// Ranges may overlap: a later retry can void from an earlier entry on than the one before it.
-bool Execution::is_void(int no) const {
-    return std::ranges::any_of(voided_, [no](const auto& range) { return no >= range.first && no <= range.second; });
-}
-
-// Entries between a voided failure and the `reopened` entry: what they recorded as done stays done, what they say about
-// effects (begun, unknown, did not happen) stays known, the rest is as if it had not been. A kept result is recorded
-// anew when the code asks for it, so that a later replay reads it in order.
-void Execution::feed_void(core::Entry& entry) {
-    if (entry.kind == EntryKind::reopened) return feed_reopened(entry);
-    if (!core::is_operation(entry.kind)) return;
-    const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
-    OpState& s = at != active_.end() ? (*at)->state : voided_steps_[entry.path];
-    s.intent_open = core::is_intent(entry.kind) || (entry.kind == EntryKind::step_unknown && s.intent_open);
-    s.unknown_open = entry.kind == EntryKind::step_unknown;
-    if (core::is_intent(entry.kind)) s.identity = std::move(entry.result);
-    if (entry.kind == EntryKind::step_unknown) s.code = core::decode_failure(entry.error).code;
-    if (entry.kind == EntryKind::step_completed) salvaged_[entry.path] = std::move(entry.result);
-    if (entry.kind == EntryKind::step_resolved && !entry.result.empty()) told_[entry.path] = std::move(entry.result);
-    else told_.erase(entry.path);
-    if (entry.kind != EntryKind::step_failed) return;
-    const core::Failure failure = core::decode_failure(entry.error);
-    voided_failures_.erase(entry.path);
-    if (failure.happened) kept_failures_[entry.path] = std::move(entry.error);
-    else voided_failures_[entry.path] = failure.cls;
-}
-
-// A person said "again". A known failure gets a new key, so that the receiver does not answer with the old one; after
-// an unknown outcome the key stays, so that the receiver can tell the repetition.
-void Execution::feed_reopened(const core::Entry& entry) {
-    const auto failed = voided_failures_.find(entry.path);
-    if (failed != voided_failures_.end() && failed->second != ErrorClass::unknown) generations_[entry.path]++;
-    for (OpBase* op : active_) {
-        OpState& s = op->state;
-        s.attempts = 0;
-        s.first_us = 0;
-        if (op->kind == OpKind::step) s.due_us = 0;
-        s.generation = generation_of(*op);
-    }
-}
-
-int Execution::generation_of(const OpBase& op) const {
-    const auto at = generations_.find(op.path);
-    return at == generations_.end() ? 0 : at->second;
 }
 
 void Execution::feed_operation(core::Entry& entry) {
@@ -202,6 +162,7 @@ void Execution::feed_operation(core::Entry& entry) {
 void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
                             std::string& result, std::string& error) {
     OpState& s = op.state;
+    doubt_effect(op.path, &op, kind, result, error);
     switch (kind) {
         case EntryKind::step_started:
         case EntryKind::step_begun:

@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -132,14 +133,19 @@ private:
         std::shared_ptr<AttemptState> intent_of;  // answered when the entry is flushed
     };
 
-    // execution.cpp: feeding and settling
-    void load_more();
-    void on_loaded(core::Loaded loaded);
-    void feed(core::Entry& entry);
+    // execution_retry.cpp: what a retry of the task left void, and the keys of steps
     bool is_void(int no) const;
     void feed_void(core::Entry& entry);
     void feed_reopened(const core::Entry& entry);
     int generation_of(const OpBase& op) const;
+    void doubt_effect(const std::string& path, const OpBase* op, core::EntryKind kind, const std::string& result,
+                      const std::string& error);
+    void doubt_what_ran(const core::Entry& entry);
+
+    // execution.cpp: feeding and settling
+    void load_more();
+    void on_loaded(core::Loaded loaded);
+    void feed(core::Entry& entry);
     void feed_operation(core::Entry& entry);
     void apply_to_op(OpBase& op, core::EntryKind kind, std::int64_t number, std::int64_t at_us, std::int64_t due_us,
                      std::string& result, std::string& error);
@@ -217,6 +223,7 @@ private:
     std::map<std::string, OpState> voided_steps_;        // what one says about effects of steps not yet awaited
     std::map<std::string, ErrorClass> voided_failures_;  // of the newest failure inside one, by path
     std::map<std::string, int> generations_;             // by path; raised by a retry after a known failure
+    std::set<std::string> doubted_;                      // paths: an attempt under the present key may have happened
 
     Phase phase_ = Phase::loading;
     bool waits_ = false;

@@ -35,6 +35,7 @@ void Execution::on_ending(core::Ending ending) {
 }
 
 void Execution::settle_ending() {
+    if (in_flight_ > 0) return;  // an intent may be on its way; its answer comes back here
     if (past_grace_) {
         for (const auto& running : running_) {
             if (running->deaf) continue;
@@ -42,12 +43,13 @@ void Execution::settle_ending() {
             engine_.count_deaf(1);
             spdlog::warn("task {}: step {} ignores its stop; the task ends without it", core::to_string(row_.id),
                          running->op->path);
-            if (running->op->options.effect == Effect::once && !running->checking)
+            if (running->checking || running->op->options.effect == Effect::read) continue;
+            if (running->op->options.effect == Effect::once)
                 draft(EntryKind::step_unknown, *running->op, running->state->number, {},
                       core::encode_failure({ErrorClass::unknown, Errc::outcome_unknown, "ignored its stop"}));
+            else draft(EntryKind::step_lost, *running->op, running->state->number);
         }
     }
-    if (in_flight_ > 0) return;
     if (!running_.empty() && !past_grace_) {
         if (!drafts_.empty()) send_record();
         return;

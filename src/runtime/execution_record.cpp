@@ -31,6 +31,7 @@ void Execution::send_record(core::Transition next) {
     core::Record record;
     record.task = row_.ref;
     record.fence = row_.fence;
+    record.id = row_.id;
     record.next = std::move(next);
     record.entries.reserve(drafts_.size());
     std::vector<Draft> drafts = std::exchange(drafts_, {});

@@ -14,24 +14,35 @@ using namespace std::chrono_literals;
 HolderOptions::HolderOptions() : retention(core::limits::retention) {}
 
 Result<std::unique_ptr<Holder>> Holder::open(HolderParts parts, const Registry& registry, HolderOptions options) {
-    auto store = parts.open_store();
+    auto relay = std::make_shared<Relay>();
+    auto store = opener(parts, relay)();
     if (!store) return store.error();
     auto reader = parts.open_reader();
     if (!reader) return reader.error();
     if (options.pool_threads_max == 0) options.pool_threads_max = options.engine.concurrency + 16;
     try {
         return std::unique_ptr<Holder>(
-            new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader)));
+            new Holder(std::move(parts), registry, std::move(options), std::move(*store), std::move(*reader), relay));
     } catch (const std::system_error& e) {
         return Error{Errc::store_unavailable, std::string("the engine cannot start its threads: ") + e.what() +
                                                   "; nothing was stored; allow this process more threads"};
     }
 }
 
+StoreThread::Open Holder::opener(const HolderParts& parts, const std::shared_ptr<Relay>& relay) {
+    return [open = parts.open_store, relay] {
+        return open([relay] {
+            std::lock_guard lock(relay->mutex);
+            if (Holder* holder = relay->holder) holder->loop_.post([holder] { holder->engine_->look_around(); });
+        });
+    };
+}
+
 Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
-               std::unique_ptr<core::Reader> reader)
+               std::unique_ptr<core::Reader> reader, std::shared_ptr<Relay> relay)
     : parts_(std::move(parts)),
       options_(std::move(options)),
+      relay_(std::move(relay)),
       loop_(clock_),
       batcher_(clock_),
       reader_(std::move(reader)) {
@@ -40,8 +51,10 @@ Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions option
     reader_thread_ = std::make_unique<ThreadPool>(1, "pawl-reader");
     engine_ = std::make_unique<Engine>(EngineParts{loop_, *pool_, batcher_, clock_, random_, net_.get()}, registry,
                                        options_.engine);
-    store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), parts_.open_store,
+    store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), opener(parts_, relay_),
                                                   [this](const Error& error) { lose(error); });
+    std::lock_guard lock(relay_->mutex);
+    relay_->holder = this;
 }
 
 void Holder::lose(const Error& error) {
@@ -59,17 +72,25 @@ std::optional<Error> Holder::lost() {
     return lost_;
 }
 
-// Store first (its last answers are posted), then the loop's thread, then the functions that still run: they hold
-// references into the engine's executions, which go last.
-void Holder::close() {
-    if (closed_) return;
-    closed_ = true;
+// Store first (its last answers are posted), then the loop's thread.
+void Holder::stop() {
+    {
+        std::lock_guard lock(relay_->mutex);
+        relay_->holder = nullptr;
+    }
     store_thread_.reset();
     loop_.stop();
     if (thread_.joinable()) thread_.join();
     // A function may wait for the loop's answer to its intent: it is told to end instead.
     engine_->drop_all();
     reader_thread_.reset();
+}
+
+// The functions that still run hold references into the engine's executions, which go last.
+void Holder::close() {
+    if (closed_) return;
+    closed_ = true;
+    stop();
     pool_.reset();
     // What the functions posted at their end is run, so that every execution is free of them.
     loop_.io().restart();

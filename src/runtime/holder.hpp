@@ -27,7 +27,8 @@ struct HolderOptions {
 
 /// How a holder gets what its layer may not know.
 struct HolderParts {
-    StoreThread::Open open_store;
+    /// `wake` may be called from any thread, also after the store is gone: others have written to it.
+    std::function<Result<std::unique_ptr<core::Store>>(std::function<void()> wake)> open_store;
     std::function<Result<std::unique_ptr<core::Reader>>()> open_reader;
     std::function<std::unique_ptr<core::Net>(boost::asio::io_context&)> make_net;  ///< may be empty
 };
@@ -47,15 +48,18 @@ public:
     void run();
     /// Ends run(). Any thread.
     void leave() { loop_.stop(); }
-    /// Closes the store and stops every thread; the loop does not run afterwards, its objects still exist. Once, not
-    /// from the loop thread; also by the destructor.
+    /// Closes the store, ends the loop and gives up everything that is held: from here on nothing is used of the
+    /// registry, and no code of a workflow runs; functions of steps that are running go on. Not from the loop thread.
+    void stop();
+    /// stop(), then waits for those functions; its objects still exist. Once, not from the loop thread; also by the
+    /// destructor.
     void close();
-    /// Writes what is queued, closes the store; how many records of running tasks were lost, since there was no space
-    /// for them. Once, not from the loop thread; close() does it too.
-    std::size_t close_store() {
-        const std::size_t lost = store_thread_ ? store_thread_->finish() : 0;
+    /// Writes what is queued, closes the store; what was lost by it. Once, not from the loop thread; close() does it
+    /// too.
+    StoreEnd close_store() {
+        StoreEnd end = store_thread_ ? store_thread_->finish() : StoreEnd{};
         store_thread_.reset();
-        return lost;
+        return end;
     }
     /// After an idle moment (runtime/idle.hpp): claims again. Any thread.
     void resume_claims() {
@@ -87,13 +91,20 @@ public:
     void on_fatal(std::function<void(Error)> f) { fatal_ = std::move(f); }
 
 private:
+    /// Where a store's call goes, while the holder is there.
+    struct Relay {
+        std::mutex mutex;
+        Holder* holder = nullptr;
+    };
+    static StoreThread::Open opener(const HolderParts& parts, const std::shared_ptr<Relay>& relay);
     Holder(HolderParts parts, const Registry& registry, HolderOptions options, std::unique_ptr<core::Store> store,
-           std::unique_ptr<core::Reader> reader);
+           std::unique_ptr<core::Reader> reader, std::shared_ptr<Relay> relay);
     void lose(const Error& error);
     void purge();
 
     HolderParts parts_;
     HolderOptions options_;
+    std::shared_ptr<Relay> relay_;
     MachineClock clock_;
     MachineRandom random_;
     AsioLoop loop_;

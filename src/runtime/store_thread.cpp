@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace pawl::runtime {
 
 StoreThread::StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::unique_ptr<core::Store> store, Open open,
@@ -10,8 +13,8 @@ StoreThread::StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::uniq
       turns_({batcher, loop, engine, std::move(open), std::move(fatal)}, std::move(store)),
       thread_([this] { run(); }) {}
 
-std::size_t StoreThread::finish() {
-    if (!thread_.joinable()) return lost_records_;
+StoreEnd StoreThread::finish() {
+    if (!thread_.joinable()) return end_;
     {
         std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -19,7 +22,7 @@ std::size_t StoreThread::finish() {
     changed_.notify_all();
     batcher_.stop();
     thread_.join();
-    return lost_records_;
+    return end_;
 }
 
 void StoreThread::with_store(std::function<void(core::Store*)> f) {
@@ -45,21 +48,34 @@ void StoreThread::run() {
         if (next.what == What::dead) turns_.refuse(std::move(items));
         else if (next.what == What::take) next = turns_.take(std::move(items));
         else if (next.what == What::flush) next = turns_.flush();
+        else if (next.what == What::again) next = turns_.again();
         else next = turns_.reopen();
     }
     do_chores();
-    // What came too late, and what waited for a store or for space that did not come: its senders wait for an answer.
+    refuse_late(is_short);
+    if (!turns_.store()) {
+        end_.not_closed = turns_.error();
+    } else if (auto closed = turns_.store()->close(); !closed) {
+        end_.not_closed = closed.error();
+    }
+    if (end_.not_closed) spdlog::error("store: close: {}", end_.not_closed->message);
+}
+
+// What came too late, and what waited for a store or for space that did not come: its senders wait for an answer.
+void StoreThread::refuse_late(bool is_short) {
     batcher_.stop();
-    std::vector<Item> late = batcher_.take();
+    std::vector<Item> late = turns_.take_unanswered();
+    std::ranges::move(batcher_.take(), std::back_inserter(late));
     for (const Item& item : late) {
         const auto* record = std::get_if<core::Record>(&item.command);
         // A task that is only handed back loses nothing by it, and what came after the last batch came too late.
-        if (is_short && record && (!record->entries.empty() || !std::holds_alternative<core::HandBack>(record->next)))
-            lost_records_++;
+        if (!is_short || !record || (record->entries.empty() && std::holds_alternative<core::HandBack>(record->next)))
+            continue;
+        end_.lost_records++;
+        spdlog::error("task {}: what it recorded last could not be stored; the next worker judges what became of it",
+                      core::to_string(record->id));
     }
     turns_.refuse(std::move(late), {Errc::store_unavailable, "the engine is being stopped; nothing was stored"});
-    if (!turns_.store()) return;
-    if (auto closed = turns_.store()->close(); !closed) spdlog::error("store: close: {}", closed.error().message);
 }
 
 // False when everything is done and the thread is to stop.

@@ -9,9 +9,18 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 namespace pawl::runtime {
+
+/// What became of a store at its end.
+struct StoreEnd {
+    /// Records of workers that were refused: what they say of running tasks is lost. The log names the tasks.
+    std::size_t lost_records = 0;
+    /// Why it was not closed in good order, if so: what was running has not been handed back.
+    std::optional<Error> not_closed{};
+};
 
 class StoreThread {
 public:
@@ -23,8 +32,7 @@ public:
                 std::function<void(Error)> fatal);
     ~StoreThread() { finish(); }
     /// Takes what is queued, or refuses it when the store is lost or its disk full; closes the store cleanly, joins.
-    /// The answer: how many records of workers were refused, so that what they say is lost.
-    std::size_t finish();
+    StoreEnd finish();
 
     /// Runs `f` on the store's thread between two batches, with the store (backup, check). Null while it is lost.
     void with_store(std::function<void(core::Store*)> f);
@@ -35,6 +43,7 @@ private:
     bool wait_for_work(std::vector<Item>& items);
     bool pause(core::Micros length);
     void do_chores();
+    void refuse_late(bool is_short);
 
     Batcher& batcher_;
     Turns turns_;
@@ -42,7 +51,7 @@ private:
     std::condition_variable changed_;
     std::vector<std::function<void(core::Store*)>> chores_;
     bool stopping_ = false;
-    std::size_t lost_records_ = 0;
+    StoreEnd end_;
     std::thread thread_;
 };
 

@@ -10,9 +10,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
+Error not_open(const Error& why) {
+    return {Errc::store_unavailable,
+            "the store is not open (" + why.message + "); nothing was stored: try again when it is"};
+}
+
 constexpr core::Micros upkeep_pause = 10s;
 // A store that lasted this long was sound: the next failure is a new one.
 constexpr core::Micros sound_after = 10s;
+constexpr core::Micros away_pause_max = 1s;
+constexpr core::Micros away_patience = 5s;
+// Of a command that meets another transaction: ten seconds in all.
+constexpr core::Micros put_off_pause = 50ms;
+constexpr int put_off_max = 200;
 
 }  // namespace
 
@@ -32,6 +42,11 @@ void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
 // Upkeep that fails has cost nothing that was stored (core/store.hpp): it is tried again later.
 StoreTurnsBase::Next StoreTurnsBase::after_flush() {
     const core::Micros now = parts_.batcher.clock().boot();
+    if (std::exchange(away_since_, std::nullopt)) {
+        wait_ = core::Micros{0};
+        spdlog::info("store: it is back; nothing was lost");
+        parts_.loop.post([&engine = parts_.engine] { engine.look_around(); });
+    }
     if (now < upkeep_at_ || parts_.batcher.has_work() || !store_->wants_upkeep()) return {What::take};
     if (auto done = store_->upkeep(); !done) {
         upkeep_at_ = now + upkeep_pause;
@@ -41,7 +56,60 @@ StoreTurnsBase::Next StoreTurnsBase::after_flush() {
 }
 
 StoreTurnsBase::Next StoreTurnsBase::after_failure(BatchEnd end) {
+    if (end == BatchEnd::store_away) return wait_for_store();
+    away_since_.reset();
     return end == BatchEnd::disk_full ? answer_disk_full() : lose();
+}
+
+// ---- a store that is away ----------------------------------------------------------------------------------------
+
+// Everything that is held goes on: its steps run, and what they record waits here.
+StoreTurnsBase::Next StoreTurnsBase::wait_for_store() {
+    if (!away_since_) {
+        away_since_ = parts_.batcher.clock().boot();
+        spdlog::error("store: {}; it is tried again, running tasks are kept", error_.message);
+    }
+    return {What::again, std::clamp<core::Micros>(next_wait(), 100ms, away_pause_max)};
+}
+
+// A client gets its answer in bounded time. Its command stays in the batch, whose outcome depends on all of it.
+void StoreTurnsBase::answer_clients() {
+    std::vector<Item> kept, refused;
+    for (Item& item : parts_.batcher.take_queued()) (item.from_worker ? kept : refused).push_back(std::move(item));
+    parts_.batcher.put_back(std::move(kept));
+    refuse(std::move(refused), {Errc::store_unavailable, "the store is away (" + error_.message +
+                                                             "); nothing was stored: try again when it is back"});
+    if (parts_.batcher.clock().boot() - *away_since_ < away_patience) return;
+    const Error unknown{Errc::store_unavailable, "the store went away during the write (" + error_.message +
+                                                     "); whether it happened is unknown: repeat with the same key"};
+    for (Item& item : items_) {
+        if (item.from_worker || !item.done) continue;
+        auto done = std::exchange(item.done, {});
+        if (item.here) done(item.command, unknown);
+        else
+            parts_.loop.post([done = std::move(done), command = item.command, unknown]() mutable {
+                done(command, unknown);
+            });
+        item.here = false;
+    }
+}
+
+// Another transaction has what they need, and may be a user's: nobody waits for it here.
+void StoreTurnsBase::put_off(std::vector<Item> items) {
+    for (Item& item : items) {
+        if (++item.tries > put_off_max) {
+            std::vector<Item> refused;
+            refused.push_back(std::move(item));
+            refuse(std::move(refused), {Errc::store_unavailable,
+                                        "another transaction is submitting with the same key and does not end; nothing "
+                                        "was stored: try again with the same key"});
+            continue;
+        }
+        auto kept = std::make_shared<Item>(std::move(item));
+        parts_.loop.post([&loop = parts_.loop, &batcher = parts_.batcher, kept] {
+            loop.after(put_off_pause, [&batcher, kept] { batcher.push(std::move(*kept)); });
+        });
+    }
 }
 
 // Nothing of the batch happened. Clients are refused; what workers recorded waits until there is space again.
@@ -99,14 +167,14 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
     // Locked: by a program that writes into our database; the right to hold it is still ours.
     const Errc code = opened.error().code;
     const bool heals = code == Errc::store_unavailable || code == Errc::disk_full || code == Errc::store_locked;
-    error_ = {Errc::store_unavailable,
-              "the store is not open (" + opened.error().message + "); nothing was stored: try again when it is"};
+    error_ = not_open(opened.error());
     if (!heals) return give_up(opened.error());
     refuse(parts_.batcher.take());
     return {What::reopen, next_wait()};
 }
 
 StoreTurnsBase::Next StoreTurnsBase::give_up(const Error& error) {
+    error_ = not_open(error);  // what comes from here on was never tried
     parts_.loop.post([fatal = parts_.fatal, error] { fatal(error); });
     return {What::dead};
 }

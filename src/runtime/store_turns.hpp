@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace pawl::runtime {
@@ -30,6 +31,7 @@ public:
         take,    ///< wait for work, then take() it
         flush,   ///< flush() at once
         reopen,  ///< reopen() it
+        again,   ///< the store is away: again()
         dead,    ///< never again; refuse() what comes
     };
     /// The next piece, and how long to wait before it.
@@ -44,17 +46,26 @@ public:
 
     virtual Next take(std::vector<Item> items) = 0;
     virtual Next flush() = 0;
+    /// Applies the same batch again. What comes meanwhile waits, but for clients: they are refused, those of the batch
+    /// itself after a while.
+    virtual Next again() = 0;
     Next reopen();
     /// Answers what was taken while the store is lost.
     void refuse(std::vector<Item> items);
     void refuse(std::vector<Item> items, const Error& error);
+    /// At the end: what of the last batch nobody has answered.
+    std::vector<Item> take_unanswered() { return std::exchange(items_, {}); }
     /// Null while it is lost.
     core::Store* store() { return store_.get(); }
+    /// Why it is lost, or the last batch failed.
+    const Error& error() const { return error_; }
 
 protected:
     void deliver(BatchOutcome outcome, bool early);
     Next after_failure(BatchEnd end);
     Next after_flush();
+    void put_off(std::vector<Item> items);
+    void answer_clients();
 
     StoreParts parts_;
     std::unique_ptr<core::Store> store_;
@@ -67,7 +78,10 @@ private:
     Next give_up(const Error& error);
     core::Micros next_wait();
 
+    Next wait_for_store();
+
     bool was_corrupt_ = false;  // when it was lost before
+    std::optional<core::Micros> away_since_;
     core::Micros wait_{};       // before the next opening
     core::Micros opened_at_{};  // boot times
     core::Micros upkeep_at_{};
@@ -81,8 +95,11 @@ public:
 
     Next take(std::vector<Item> items) override {
         items_ = std::move(items);
-        const BatchEnd end = turn_.apply(*store_, items_, error_, carry_);
-        return end == BatchEnd::done ? Next{What::flush} : after_failure(end);
+        return apply();
+    }
+    Next again() override {
+        answer_clients();
+        return apply();
     }
     Next flush() override {
         const BatchEnd end = turn_.flush(*store_, items_, error_, carry_);
@@ -90,6 +107,13 @@ public:
     }
 
 private:
+    Next apply() {
+        const BatchEnd end = turn_.apply(*store_, items_, error_, carry_);
+        if (end != BatchEnd::done) return after_failure(end);
+        put_off(turn_.take_put_off());
+        return {What::flush};
+    }
+
     BatchTurn<Guards> turn_;
     const Deliver carry_ = [this](BatchOutcome outcome, bool early) { deliver(std::move(outcome), early); };
 };

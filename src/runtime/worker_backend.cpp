@@ -1,6 +1,7 @@
 #include "runtime/worker_backend.hpp"
 
 #include "core/validate.hpp"
+#include "runtime/idle.hpp"
 #include "runtime/wait_answer.hpp"
 
 #include <algorithm>
@@ -40,8 +41,36 @@ WorkerBackend::WorkerBackend(Holder& holder, const Registry& registry,
 
 void WorkerBackend::close() {
     gate_.shut();
+    {
+        std::lock_guard lock(idle_->mutex);
+        idle_->is_closed = true;
+    }
+    idle_->changed.notify_all();
     for (const Waiters::Told& told : holder_.engine().waiters().take_all()) told.ended(told.output);
     gate_.wait_until_empty();
+}
+
+void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return;
+    IdleTurns& turns = *idle_;
+    std::unique_lock lock(turns.mutex);
+    turns.changed.wait(lock, [&] { return turns.is_closed || !turns.is_watching; });
+    if (turns.is_closed) return;
+    turns.is_watching = true;
+    auto is_idle = std::make_shared<bool>(false);
+    holder_.loop().post([&holder = holder_, &registry = registry_, queues, idle = idle_, is_idle] {
+        when_idle(holder, registry, queues, [&holder, idle, is_idle] {
+            holder.resume_claims();
+            {
+                std::lock_guard done(idle->mutex);
+                *is_idle = true;
+                idle->is_watching = false;
+            }
+            idle->changed.notify_all();
+        });
+    });
+    turns.changed.wait(lock, [&] { return turns.is_closed || *is_idle; });
 }
 
 Result<core::Submit> WorkerBackend::make(std::string_view type, std::string input, const SubmitOptions& options) {

@@ -7,7 +7,10 @@
 
 #include <pawl/client.hpp>
 
+#include <condition_variable>
 #include <functional>
+#include <memory>
+#include <mutex>
 
 namespace pawl::runtime {
 
@@ -19,6 +22,9 @@ public:
     /// Before the holder goes: who waits is told, calls inside end, later ones get store_unavailable. Clients and
     /// handles may live on.
     void close();
+
+    /// Waits until nothing of `queues` (empty = all) is running or pending here (runtime/idle.hpp), or until close().
+    void wait_until_idle(const std::vector<std::string>& queues);
 
     Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
     std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,
@@ -35,7 +41,15 @@ private:
     Result<core::TaskRow> row(const std::string& id);
     Result<void> send(core::Operate operate);
 
+    // Who waits for an idle moment: one after the other, since each must see what it submitted itself.
+    struct IdleTurns {
+        std::mutex mutex;
+        std::condition_variable changed;
+        bool is_watching = false, is_closed = false;
+    };
+
     CallGate gate_;
+    const std::shared_ptr<IdleTurns> idle_ = std::make_shared<IdleTurns>();
     Holder& holder_;  // not after close()
     const Registry& registry_;
     std::function<std::string(const std::string&)> explain_;

@@ -3,8 +3,18 @@
 #include "core/assert.hpp"
 
 #include <algorithm>
+#include <thread>
 
 namespace pawl::server {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto patience = 10s;
+constexpr auto pause_between_tries = 50ms;
+
+}  // namespace
 
 DirectPort::DirectPort(std::unique_ptr<core::Store> store, std::unique_ptr<core::Reader> reader,
                        const core::Clock& clock, core::Random& random, std::string name, Defaults defaults)
@@ -22,17 +32,44 @@ DirectPort::~DirectPort() {
     if (store_ && !broken_) static_cast<void>(store_->close());
 }
 
+Result<core::Applied> DirectPort::apply_until(std::span<const core::Command> commands, Deadline deadline) {
+    for (;;) {
+        auto applied = store_->apply(commands);
+        if (!applied && store_->keeps_batch() && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(pause_between_tries);
+            continue;
+        }
+        if (!applied) return applied.error();
+        if (auto flushed = store_->flush(); !flushed) return flushed.error();
+        PAWL_ASSERT(applied->replies.size() == commands.size());
+        last_now_ = applied->now;
+        return applied;
+    }
+}
+
 Result<std::vector<Result<core::Answer>>> DirectPort::apply(const std::vector<core::Command>& commands) {
     if (!store_) return Error{Errc::refused, name_ + " was opened for reading only"};
-    auto applied = store_->apply(commands);
+    const Deadline deadline = std::chrono::steady_clock::now() + patience;
+    auto applied = apply_until(commands, deadline);
     if (!applied) return applied.error();
-    if (auto flushed = store_->flush(); !flushed) return flushed.error();
-    PAWL_ASSERT(applied->replies.size() == commands.size());
-    last_now_ = applied->now;
 
     std::vector<Result<core::Answer>> answers;
     answers.reserve(applied->replies.size());
-    for (core::Reply& reply : applied->replies) answers.push_back(std::move(reply.answer));
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        core::Reply reply = std::move(applied->replies[i]);
+        while (reply.again && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(pause_between_tries);
+            auto one = apply_until(std::span(&commands[i], 1), deadline);
+            if (!one) return one.error();
+            reply = std::move(one->replies.front());
+        }
+        if (reply.again) {
+            reply.answer = Error{Errc::store_unavailable,
+                                 "another transaction is submitting with the same key and does not end; nothing was "
+                                 "stored: try again with the same key"};
+        }
+        answers.push_back(std::move(reply.answer));
+    }
     return answers;
 }
 

@@ -1,7 +1,11 @@
-// The port of a process that runs no worker: every command is applied and flushed at once.
+// The port of a process that runs no worker: every command is applied and flushed at once. It waits, within bounds, for
+// a store that is away and for another transaction that has what a command needs.
 #pragma once
 
 #include "server/port.hpp"
+
+#include <chrono>
+#include <span>
 
 namespace pawl::server {
 
@@ -33,7 +37,10 @@ public:
     core::Random& random() override { return *random_; }
 
 private:
+    using Deadline = std::chrono::steady_clock::time_point;
+
     Result<std::vector<Result<core::Answer>>> apply(const std::vector<core::Command>& commands);
+    Result<core::Applied> apply_until(std::span<const core::Command> commands, Deadline deadline);
 
     std::unique_ptr<core::Store> store_;
     std::unique_ptr<core::Reader> reader_;

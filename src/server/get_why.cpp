@@ -44,6 +44,9 @@ Result<void> gather(core::Reader& reader, std::string_view task, WhyFacts& facts
     for (const core::QueueStatus& queue : *queues) {
         if (queue.space == facts.row.lane.space && queue.name == facts.row.lane.queue) facts.queue = queue;
     }
+    const auto workers = reader.workers();
+    if (!workers) return workers.error();
+    if (!workers->empty()) facts.worker = best_worker(*workers, facts.row);
     if (facts.row.state == TaskState::pending) return count_ahead(reader, facts);
     return {};
 }
@@ -82,7 +85,7 @@ void get_why(Call call, std::string task) {
                         if (!*gathered) return call.refuse(gathered->error());
                         // What runs is asked of the port on its own thread, after the row was read: a step that started
                         // since then is news, not a contradiction.
-                        facts->worker = call.port->worker();
+                        if (!facts->worker) facts->worker = call.port->worker();
                         facts->live = call.port->live_steps(facts->row.ref);
                         JsonText json;
                         append_why(json, *facts, why(*facts));

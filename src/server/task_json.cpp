@@ -131,13 +131,11 @@ void append_queue(JsonText& json, const core::QueueStatus& queue) {
         .close();
 }
 
-void append_worker(JsonText& json, const std::optional<WorkerStatus>& worker) {
-    if (!worker) {
-        json.null();
-        return;
-    }
-    json.open().name("types").open('[');
-    for (const core::ServedType& type : worker->types) {
+namespace {
+
+void append_served(JsonText& json, const std::vector<core::ServedType>& types, const std::vector<std::string>& queues) {
+    json.name("types").open('[');
+    for (const core::ServedType& type : types) {
         json.open()
             .field("type", type.type)
             .field("version", type.version)
@@ -145,11 +143,30 @@ void append_worker(JsonText& json, const std::optional<WorkerStatus>& worker) {
             .close();
     }
     json.close(']').name("queues").open('[');
-    for (const std::string& queue : worker->queues) json.text(queue);
-    json.close(']')
-        .field("slots", worker->slots)
-        .field("busy", worker->busy)
-        .field("draining", worker->draining)
+    for (const std::string& queue : queues) json.text(queue);
+    json.close(']');
+}
+
+}  // namespace
+
+void append_worker(JsonText& json, const std::optional<WorkerStatus>& worker) {
+    if (!worker) {
+        json.null();
+        return;
+    }
+    json.open();
+    append_served(json, worker->types, worker->queues);
+    json.field("slots", worker->slots).field("busy", worker->busy).field("draining", worker->draining).close();
+}
+
+void append_worker(JsonText& json, const core::WorkerRow& worker) {
+    json.open().field("id", worker.id).field("host", worker.host).field("pid", worker.pid);
+    json.field("program", worker.program).field("version", worker.version);
+    append_served(json, worker.types, worker.queues);
+    json.field("slots", worker.slots)
+        .field("busy", worker.running)
+        .field("registered_at", worker.registered)
+        .field("seen_at", worker.seen)
         .close();
 }
 

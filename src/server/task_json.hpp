@@ -21,6 +21,7 @@ void append_entry(JsonText& json, const core::Entry& entry, const core::TaskId* 
 
 void append_queue(JsonText& json, const core::QueueStatus& queue);
 void append_worker(JsonText& json, const std::optional<WorkerStatus>& worker);
+void append_worker(JsonText& json, const core::WorkerRow& worker);
 
 /// Whether only a person can move the task on.
 bool needs_person(TaskState state, Reason reason);

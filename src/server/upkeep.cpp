@@ -25,7 +25,11 @@ Response doctor(core::Reader& reader, const Call& call, const std::optional<Work
     append_counts(json, *counts);
     json.name("worker");
     append_worker(json, worker);
-    json.close();
+    const auto workers = reader.workers();
+    if (!workers) return call.refusal(workers.error());
+    json.name("workers").open('[');
+    for (const core::WorkerRow& row : *workers) append_worker(json, row);
+    json.close(']').close();
     return json_response(std::move(json));
 }
 

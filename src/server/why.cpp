@@ -64,9 +64,9 @@ bool fits(const core::ServedType& served, const core::LaneKey& lane) {
 // Why no worker can take this task, or nothing when one can.
 std::optional<std::string> nobody_serves(const WhyFacts& facts) {
     const core::LaneKey& lane = facts.row.lane;
-    if (!facts.worker) return "no worker process works this file";
+    if (!facts.worker) return "no worker process works this store";
     if (facts.row.format_min > core::journal_format_max)
-        return "a newer Pawl wrote a part of its history, and no worker of that version works this file";
+        return "a newer Pawl wrote a part of its history, and no worker of that version works this store";
     const WorkerStatus& worker = *facts.worker;
     if (worker.draining) return "the worker was told to stop and takes no more tasks";
     const bool queue_fits = worker.queues.empty() ||
@@ -78,6 +78,11 @@ std::optional<std::string> nobody_serves(const WhyFacts& facts) {
     if (type_known)
         return "no worker has version " + std::to_string(lane.version) + " of the type " + quoted(lane.type);
     return "no worker knows the type " + quoted(lane.type);
+}
+
+bool could_take(const core::WorkerRow& worker, const core::LaneKey& lane) {
+    const bool queue_fits = worker.queues.empty() || std::ranges::find(worker.queues, lane.queue) != worker.queues.end();
+    return queue_fits && std::ranges::any_of(worker.types, [&](const auto& t) { return fits(t, lane); });
 }
 
 void add_worker_hint(const WhyFacts& facts, Why& answer) {
@@ -332,7 +337,9 @@ Why paused(const WhyFacts& facts) {
             break;
         case Reason::budget:
             answer.reason = "budget";
-            answer.text = "a budget is spent" + why + "; resume is refused until it is raised";
+            answer.text = answer.error && core::is_journal_full(*answer.error)
+                              ? "its journal is full" + why + "; resume is refused, since nothing more fits"
+                              : "a budget is spent" + why + "; resume is refused until it is raised";
             answer.next.erase(answer.next.begin());
             break;
         default:
@@ -355,7 +362,7 @@ std::optional<Why> overdue(const WhyFacts& facts) {
     Why answer;
     answer.reason = "no_worker";
     answer.next = {"pawl worker"};
-    constexpr const char* end = ", and no worker process works this file; the next one ends the task as failed";
+    constexpr const char* end = ", and no worker process works this store; the next one ends the task as failed";
     if (row.deadline && *row.deadline <= facts.wall) {
         answer.text = "its deadline passed at " + core::format_instant(*row.deadline) + end + " (deadline)";
         return answer;
@@ -447,6 +454,18 @@ Why why(const WhyFacts& facts) {
     answer.text = "it is done";
     answer.next = {command(facts, "result")};
     return answer;
+}
+
+WorkerStatus best_worker(const std::vector<core::WorkerRow>& workers, const core::TaskRow& row) {
+    std::optional<WorkerStatus> best;
+    for (const core::WorkerRow& worker : workers) {
+        if (!could_take(worker, row.lane)) continue;
+        if (!best) best = WorkerStatus{worker.types, worker.queues, 0, 0, false};
+        best->slots += worker.slots;
+        best->busy += worker.running;
+    }
+    const core::WorkerRow& first = workers.front();
+    return best.value_or(WorkerStatus{first.types, first.queues, first.slots, first.running, false});
 }
 
 }  // namespace pawl::server

@@ -41,4 +41,7 @@ struct Why {
 
 Why why(const WhyFacts& facts);
 
+/// Of several workers, which is not empty: all that could take the task, as if they were one; else the first.
+WorkerStatus best_worker(const std::vector<core::WorkerRow>& workers, const core::TaskRow& row);
+
 }  // namespace pawl::server

@@ -105,18 +105,21 @@ TEST(AgentLoop, ArgumentsThatDoNotFitAreToldToTheModelWhichTriesAgain) {
         script_of({ScriptedTurn::asks("clean", R"({"folder": "/var)"), ScriptedTurn::asks("clean", R"(["/var/log"])"),
                    ScriptedTurn::asks("clean", R"({"folder":"/var/log","keep_days":"two"})"),
                    ScriptedTurn::asks("clean", R"({"folder":"/var/log","keep_days":2,"force":true})"),
+                   ScriptedTurn::asks("clean", R"({"folder":"/","keep_days":2,"folder":"/var/log"})"),
                    ScriptedTurn::asks("clean", R"({"folder":"/var/log","keep_days":2})"), ScriptedTurn::says("done")}));
     w.tool("clean", "once", nothing).parameters.text = schema_of<CleanLogs>();
     w.functions["clean"].fits = [](const std::string& json) { (void)from_json<CleanLogs>(json); };
 
     EXPECT_EQ(w.run().state, TaskState::completed);
     const auto told = w.told();
-    ASSERT_EQ(told.size(), 5u);
+    ASSERT_EQ(told.size(), 6u);
     EXPECT_THAT(told[0], HasSubstr("error: the arguments are not JSON"));
     EXPECT_THAT(told[1], HasSubstr("not a JSON object"));
     EXPECT_THAT(told[2], HasSubstr("/keep_days: expected integer"));
     EXPECT_THAT(told[3], HasSubstr("force"));
-    EXPECT_EQ(told[4], "nothing");
+    EXPECT_THAT(told[4], HasSubstr("error: the arguments cannot be used"))
+        << "one reader takes the first, one the last";
+    EXPECT_EQ(told[5], "nothing");
     EXPECT_EQ(w.deeds.calls["clean"], 1);
 }
 

@@ -1,5 +1,6 @@
 // Command tools as real child processes: F14 and B25 of the fault and input lists, and what holds over a crash.
 #include "agent/process.hpp"
+#include "agent/command_tool.hpp"
 
 #include "support/net_loop.hpp"
 
@@ -18,6 +19,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <thread>
 
@@ -463,6 +465,35 @@ TEST(ProcessIdentity, AnotherProcessWithTheSameNumberIsLeftAlone) {
     EXPECT_EQ(kill_if_same(ProcessIdentity{1, 0, "", ""}).error().code, Errc::bad_input);
     EXPECT_EQ(kill_if_same(process->identity()).value(), KillResult::killed);
     EXPECT_FALSE(lives(pid));
+}
+
+/// What `f` says in a process of another user, who may not signal ours.
+bool holds_as_nobody(const std::function<bool()>& f) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(::setgid(65'534) == 0 && ::setuid(65'534) == 0 && f() ? 0 : 1);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(ProcessIdentity, OfManyThoseThatDieAreEndedAlthoughOneDoesNot) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    const Orphan ours(lives_on, lives_on);
+    EXPECT_TRUE(holds_as_nobody([&] {
+        const Orphan theirs(lives_on, lives_on), other(lives_on, lives_on);
+        const std::vector<ProcessIdentity> all{theirs.identity, ours.identity, other.identity};
+        const auto ended = kill_all_same(all, 50ms);
+        return ended[0].has_value() && ended[2].has_value() && ended[1].has_error() &&
+               ended[1].error().code == Errc::timed_out && !group_is_alive(theirs.identity.group) &&
+               !group_is_alive(other.identity.group);
+    }));
+    EXPECT_TRUE(group_is_alive(ours.identity.group));
+    EXPECT_TRUE(holds_as_nobody([&] {
+        const Orphan theirs(lives_on, lives_on);
+        end_recorded_processes({encode_identity(ours.identity), "{}", encode_identity(theirs.identity)}, 50ms);
+        return !group_is_alive(theirs.identity.group);
+    })) << "an opening of the store goes on";
+    EXPECT_EQ(kill_if_same(ours.identity).value(), KillResult::killed);
 }
 
 }  // namespace

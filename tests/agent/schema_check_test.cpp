@@ -195,11 +195,21 @@ TEST(SchemaCheck, AReferenceThatLeadsBackToItselfIsRefused) {
     for (
         const char* schema :
         {R"({"$ref":"#"})", R"({"allOf":[{"$ref":"#"}]})", R"({"properties":{"a":{"$ref":"#/properties/a"}}})",
-         R"({"properties":{"a":{"anyOf":[{"$ref":"#/definitions/b"}]}},"definitions":{"b":{"not":{"$ref":"#/properties/a"}}}})"}) {
+         R"({"properties":{"a":{"anyOf":[{"$ref":"#/definitions/b"}]}},"definitions":{"b":{"not":{"$ref":"#/properties/a"}}}})",
+         R"({"type":"object","dependencies":{"a":{"$ref":"#"}}})", R"({"allOf":[{"$ref":"#/"}]})",
+         R"({"definitions":{"b c":{"dependencies":{"a":{"not":{"$ref":"#//definitions/b%20c/"}}}}}})",
+         R"({"id":"http://x/y","allOf":[{"$ref":"http://x/y#"}]})"}) {
         const auto usable = check_schema(tool_with(schema));
         ASSERT_TRUE(usable.has_error()) << schema;
         EXPECT_THAT(usable.error().message, HasSubstr("leads back to itself"));
     }
+    EXPECT_TRUE(check_arguments(tool_with(R"({"dependencies":{"a":{"$ref":"#"}}})"), R"({"a":1})").has_error())
+        << "of a task that was submitted before it was refused";
+    const ToolDefinition dependent = tool_with(
+        R"({"dependencies":{"a":["b"],"b":{"$ref":"#/definitions/x"}},"definitions":{"x":{"required":["c"]}}})");
+    ASSERT_TRUE(check_schema(dependent)) << check_schema(dependent).error().message;
+    EXPECT_TRUE(check_arguments(dependent, R"({"b":1,"c":2})"));
+    EXPECT_TRUE(check_arguments(dependent, R"({"b":1})").has_error());
     const ToolDefinition tree = tool_with(
         R"({"type":"object","properties":{"left":{"$ref":"#"},"right":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}})");
     ASSERT_TRUE(check_schema(tree)) << check_schema(tree).error().message;

@@ -218,6 +218,9 @@ TEST_F(CliBadInput, AFileWhereNothingMayBeWrittenIsReadWhenItWasClosedInGoodOrde
     expect_refused(as_nobody({"submit", "echo"}), 9, "Permission denied");
     expect_refused(as_nobody({"backup", open_to_all.path() + "/copy.db"}), 9, "Permission denied); nothing was copied");
 
+    ASSERT_EQ(::chmod((store + ".lock").c_str(), 0600), 0);
+    expect_refused(as_nobody({"list"}), 9, "whether a process holds the file cannot be told");
+    ASSERT_EQ(::chmod((store + ".lock").c_str(), 0644), 0);
     std::ofstream(store + "-wal") << "what a crash left";
     expect_refused(as_nobody({"list"}), 9, "its newest part is still in " + store + "-wal; nothing was read");
     EXPECT_EQ(as_nobody({"list"}).err.find("unknown"), std::string::npos);

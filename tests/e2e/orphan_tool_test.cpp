@@ -3,8 +3,10 @@
 #include "e2e/cli.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 namespace pawl::e2e {
@@ -43,6 +45,21 @@ protected:
         return count;
     }
 
+    /// Everything here is that user's from now on; but the tool goes on as ours, whom it may not signal.
+    void give_to_nobody() const {
+        const std::filesystem::path folder = std::filesystem::path(file()).parent_path();
+        ASSERT_EQ(::chown(folder.c_str(), nobody, nobody), 0);
+        for (const auto& entry : std::filesystem::directory_iterator(folder))
+            ASSERT_EQ(::chown(entry.path().c_str(), nobody, nobody), 0);
+    }
+    test::ProcessResult as_nobody(std::vector<std::string> verb) const {
+        std::vector<std::string> all = words(std::move(verb));
+        const std::string uid = std::to_string(nobody);
+        all.insert(all.begin(), {"setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"});
+        return test::run(all);
+    }
+
+    static constexpr uid_t nobody = 65'534;
     std::unique_ptr<test::Background> worker_;
     std::string id_;
     pid_t tool_ = -1;
@@ -71,6 +88,26 @@ TEST_F(OrphanTool, DiesWhenItsTaskWasBeingEndedAsTheWorkerDied) {
     EXPECT_EQ(task.at("reason").as_string(), "deadline");
     EXPECT_EQ(entries("step_unknown"), 1);
     EXPECT_NE(pawl({"why", id_}).out.find("may or may not have happened"), std::string::npos);
+}
+
+TEST_F(OrphanTool, ThatCannotBeEndedPausesItsTaskAndHoldsUpNoOther) {
+    if (::geteuid() != 0 || !test::is_installed("setpriv")) GTEST_SKIP() << "needs root and setpriv";
+    start_tool();
+    kill_worker();
+    give_to_nobody();
+    if (as_nobody({"--version"}).exit != 0) GTEST_SKIP() << "the binary cannot be run by another user";
+
+    const auto other = as_nobody({"submit", "echo", R"("hello")"});
+    EXPECT_EQ(other.exit, 0) << "the file opens: " << other.err;
+    const auto worked = as_nobody({"worker", "--until-idle"});
+    EXPECT_EQ(worked.exit, 0) << worked.err;
+
+    EXPECT_TRUE(tool_is_alive()) << "there was something that could not be ended";
+    EXPECT_EQ(as_nobody({"result", other.out.substr(0, other.out.find('\n'))}).exit, 0);
+    const std::string why = as_nobody({"why", id_}).out;
+    EXPECT_NE(why.find("cannot be ended and may still be at work"), std::string::npos) << why;
+    EXPECT_NE(as_nobody({"get", id_, "--json"}).out.find(R"("reason":"outcome_unknown")"), std::string::npos);
+    ::kill(-tool_, SIGKILL);
 }
 
 }  // namespace

@@ -98,6 +98,23 @@ TEST_F(EndingTest, AStepThatIgnoresItsStopIsLeftBehindAfterGraceAndHardStop) {
     EXPECT_TRUE(entries(id, EntryKind::step_completed).empty()) << "a late result is refused";
 }
 
+// A task that is final leaves no word of its steps open.
+TEST_F(EndingTest, ADeafStepWithAnIntentIsLostWhenItsTaskEnds) {
+    stage.options.total = 10h;
+    stage.on("work", [this](const Attempt&) -> std::string {
+        stage.ignore_stop(5h);
+        return "done";
+    });
+    const auto id = submit_one_step();
+    until_executions(1);
+
+    ASSERT_TRUE(world.operate(id, Verb::cancel));
+    until([&] { return world.is_final(id); });
+
+    EXPECT_EQ(story(id),
+              (Story{"submitted", "claimed", "step_begun work#1", "ending", "step_lost work#1", "cancelled"}));
+}
+
 TEST_F(EndingTest, AStepThatIgnoresItsStopIsShownAsSuch) {
     ignore_stop_for(10h);
     const auto id = start_working();
@@ -263,7 +280,8 @@ TEST_F(EndingTest, OneDeafBranchDoesNotKeepTheOthersResultOutOfTheJournal) {
     ASSERT_TRUE(world.operate(id, Verb::cancel));
 
     EXPECT_LT(time_until_final(id), 16s);
-    EXPECT_EQ(story(id), (Story{"submitted", "claimed", "ending", "step_attempt_failed all#1/0/work#1", "cancelled"}));
+    EXPECT_EQ(story(id), (Story{"submitted", "claimed", "ending", "step_attempt_failed all#1/0/work#1",
+                                "step_lost all#1/1/deaf#1", "cancelled"}));
     world.settle();
 }
 

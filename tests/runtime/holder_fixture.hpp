@@ -73,7 +73,9 @@ protected:
     }
     void start() {
         runtime::HolderParts parts;
-        parts.open_store = open_store ? open_store : [this] { return store::open_sqlite(file(), clock); };
+        parts.open_store = [this](const std::function<void()>&) {
+            return open_store ? open_store() : store::open_sqlite(file(), clock);
+        };
         parts.open_reader = [this] { return store::open_sqlite_reader(file()); };
         holder = runtime::Holder::open(std::move(parts), registry, options).value();
         backend = std::make_unique<runtime::WorkerBackend>(*holder, registry, [](const std::string&) { return ""; });

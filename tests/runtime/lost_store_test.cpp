@@ -3,14 +3,34 @@
 #include "runtime/idle.hpp"
 #include "support/store_over.hpp"
 
+#include <spdlog/sinks/ostream_sink.h>
+
 #include <atomic>
 #include <future>
+#include <sstream>
 #include <thread>
 
 namespace pawl::testing {
 namespace {
 
 using detail::TaskVerb;
+
+/// What is logged as an error meanwhile.
+class LogCapture {
+public:
+    LogCapture() : before_(spdlog::default_logger()) {
+        auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_, true);
+        auto logger = std::make_shared<spdlog::logger>("", std::move(sink));
+        logger->set_level(spdlog::level::err);
+        spdlog::set_default_logger(std::move(logger));
+    }
+    ~LogCapture() { spdlog::set_default_logger(before_); }
+    std::string text() const { return text_.str(); }
+
+private:
+    std::ostringstream text_;
+    const std::shared_ptr<spdlog::logger> before_;
+};
 
 class LostStoreTest : public HolderTest {
 protected:
@@ -113,6 +133,7 @@ TEST_F(LostStoreTest, WhatCouldNotBeRecordedUntilTheEndIsCounted) {
     };
     options.engine.stop_grace = 10ms;
     options.engine.hard_stop = 10ms;
+    const LogCapture log;
     serve("sum", sums_a_local, &meeting);
     start();
     const std::string id = submit("sum", "7");
@@ -123,7 +144,10 @@ TEST_F(LostStoreTest, WhatCouldNotBeRecordedUntilTheEndIsCounted) {
 
     drain();
 
-    EXPECT_EQ(holder->close_store(), 1u);
+    const runtime::StoreEnd end = holder->close_store();
+    EXPECT_EQ(end.lost_records, 1u);
+    EXPECT_NE(log.text().find("task " + id + ": what it recorded last could not be stored"), std::string::npos)
+        << log.text();
     close();
 }
 
@@ -150,7 +174,10 @@ TEST_F(LostStoreTest, AStoreThatIsDamagedAgainAfterItWasOpenedAnewIsLostForGood)
     EXPECT_EQ(told.get_future().get(), Errc::store_corrupt);
 
     EXPECT_EQ(openings, 2);
-    EXPECT_EQ(backend->submit("squares", "3", SubmitOptions()).error().code, Errc::store_unavailable);
+    const auto late = backend->submit("squares", "3", SubmitOptions());
+    EXPECT_EQ(late.error().code, Errc::store_unavailable);
+    EXPECT_NE(late.error().message.find("nothing was stored"), std::string::npos) << late.error().message;
+    EXPECT_EQ(holder->close_store().not_closed->code, Errc::store_unavailable);
 }
 
 TEST_F(LostStoreTest, WhoWaitsForATaskWaitsOnWhenItsStoreWasOpenedAnew) {
@@ -213,9 +240,11 @@ TEST_F(LostStoreTest, WhatIsQueuedWhileTheStoreIsLostIsAnsweredAtTheEnd) {
                           [&] { return backend->submit("squares", "3", SubmitOptions()).has_value(); });
         while (!holder->batcher().has_work() && !is_answered()) std::this_thread::yield();
     } while (is_answered() || openings < 3);
-    holder->close_store();
+    const runtime::StoreEnd end = holder->close_store();
 
     EXPECT_FALSE(late.get());
+    ASSERT_TRUE(end.not_closed) << "what was running is not handed back";
+    EXPECT_NE(end.not_closed->message.find("the disk does not answer"), std::string::npos) << end.not_closed->message;
 }
 
 class NeglectedStore final : public StoreOver {

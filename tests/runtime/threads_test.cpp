@@ -278,6 +278,45 @@ private:
     pthread_attr_t former_;
 };
 
+TEST_F(ThreadsTest, WhoWaitsForAnIdleMomentIsToldOfItOrOfTheEnd) {
+    serve("squares", squares);
+    serve("sum", sums_a_local, &meeting);
+    start();
+    submit("squares", "3");
+    backend->wait_until_idle({});
+    const std::string id = submit("sum", "7");
+    meeting.begun.pass();
+    std::vector<std::future<void>> waiting;
+    for (int i = 0; i < 3; i++)
+        waiting.push_back(std::async(std::launch::async, [&] { backend->wait_until_idle({}); }));
+
+    backend->close();
+    for (auto& w : waiting) w.wait();
+    backend->wait_until_idle({});
+
+    meeting.go_on.open();
+    close();
+    EXPECT_EQ(meeting.returned, 1) << "it was not idle all that time";
+}
+
+Workflow<int> squares_at_once(Context& ctx, int n) {
+    const int squared = co_await ctx.step("square", square, n);
+    co_return squared;
+}
+
+TEST_F(ThreadsTest, EachWhoWaitsForAnIdleMomentIsToldOfOne) {
+    serve("squares", squares_at_once);
+    start();
+    std::vector<std::future<bool>> waiting;
+    for (int n = 0; n < 4; n++)
+        waiting.push_back(std::async(std::launch::async, [&, n] {
+            const std::string id = submit("squares", std::to_string(n));
+            backend->wait_until_idle({});
+            return backend->wait(id, Duration{0}).has_value();
+        }));
+    for (auto& w : waiting) EXPECT_TRUE(w.get()) << "its own task was done by then";
+}
+
 TEST(ThreadPool, WithoutFurtherThreadsWhatIsToRunWaitsForTheFirst) {
     spdlog::set_level(spdlog::level::off);
     runtime::ThreadPool pool(8);
@@ -298,7 +337,7 @@ TEST(ThreadPool, WithoutFurtherThreadsWhatIsToRunWaitsForTheFirst) {
 TEST_F(ThreadsTest, WithoutAnyThreadTheEngineSaysSo) {
     const NoMoreThreads no_more_threads;
     runtime::HolderParts parts;
-    parts.open_store = [this] { return store::open_sqlite(file(), clock); };
+    parts.open_store = [this](const std::function<void()>&) { return store::open_sqlite(file(), clock); };
     parts.open_reader = [this] { return store::open_sqlite_reader(file()); };
 
     const auto opened = runtime::Holder::open(std::move(parts), registry, options);

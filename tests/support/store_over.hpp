@@ -34,6 +34,8 @@ public:
     }
     Result<std::vector<core::QueueStatus>> queues() override { return store_->queues(); }
     Result<std::vector<std::int64_t>> counts() override { return store_->counts(); }
+    Result<std::vector<core::WorkerRow>> workers() override { return store_->workers(); }
+    bool keeps_batch() const override { return store_->keeps_batch(); }
     Result<void> backup(const std::string& f) override { return store_->backup(f); }
     Result<std::vector<std::string>> check() override { return store_->check(); }
 

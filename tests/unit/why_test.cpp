@@ -82,7 +82,7 @@ TEST_F(WhyTest, ALimitThatPassedWithNoWorkerIsToldWhateverTheState) {
 
 TEST_F(WhyTest, NoProcessWorksTheFile) {
     facts.worker.reset();
-    expect("no_worker", "no worker process works this file", "pawl worker");
+    expect("no_worker", "no worker process works this store", "pawl worker");
 }
 
 TEST_F(WhyTest, ATaskOfANewerFormatWaitsForANewerWorker) {
@@ -154,7 +154,7 @@ TEST_F(WhyTest, AScheduledTaskWithoutWorkerSaysBoth) {
     set(TaskState::pending, Reason::scheduled);
     facts.row.due = now + 90s;
     facts.worker.reset();
-    expect("scheduled", "no worker process works this file", "pawl worker");
+    expect("scheduled", "no worker process works this store", "pawl worker");
 }
 
 TEST_F(WhyTest, AStepBacksOff) {

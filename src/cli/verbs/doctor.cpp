@@ -16,13 +16,31 @@ std::string worker_line(const Answer& answer) {
     return worker.text("busy") + " busy of " + worker.text("slots") + " slots; types: " + types;
 }
 
+std::string worker_lines(const Answer& answer) {
+    const std::vector<Answer> workers = answer.objects("workers");
+    if (workers.empty()) return "workers none; start one with `pawl worker`\n";
+    std::string lines;
+    for (const Answer& worker : workers) {
+        std::string types;
+        for (const Answer& type : worker.objects("types"))
+            types += (types.empty() ? "" : ", ") + type.text("type") + " v" + type.text("version");
+        lines += (lines.empty() ? "workers " : "        ") +
+                 terminal_text(worker.text("id") + ": " + worker.text("program") + " " + worker.text("version") + " on " +
+                               worker.text("host") + " (pid " + worker.text("pid") + "), " + worker.text("busy") +
+                               " busy of " + worker.text("slots") + " slots, last seen " + worker.text("seen_at") +
+                               "; types: " + types) +
+                 "\n";
+    }
+    return lines;
+}
+
 // A file that is too damaged to be opened is looked at without opening it as a store. The same shape of answer.
 Result<server::Response> look_inside(const Console& console, const Error& damage) {
-    auto findings = store::inspect_sqlite_file(console.file());
+    auto findings = store::inspect_sqlite_file(console.store().place);
     if (!findings) return findings.error();
     if (findings->empty()) findings->push_back(damage.message);
     server::JsonText json;
-    json.open().field("ok", false).field("store", console.file()).name("findings").open('[');
+    json.open().field("ok", false).field("store", console.store().shown).name("findings").open('[');
     for (const std::string& finding : *findings) json.text(finding);
     json.close(']').name("tasks").null().name("worker").null().close();
     server::Response response;
@@ -32,7 +50,8 @@ Result<server::Response> look_inside(const Console& console, const Error& damage
 
 int doctor(Console& console) {
     auto response = console.ask(Access::read, Console::get("/v1/doctor"));
-    if (!response && response.error().code == Errc::store_corrupt) response = look_inside(console, response.error());
+    const bool is_file = console.store().is_file();
+    if (!response && is_file && response.error().code == Errc::store_corrupt) response = look_inside(console, response.error());
     if (!response) return console.fail(response.error());
     const Answer answer(*response);
     const bool sound = answer.flag("ok");
@@ -40,7 +59,7 @@ int doctor(Console& console) {
         console.out_json(response->body);
         return sound ? exit_code::ok : exit_code::store;
     }
-    std::string out = "file    " + terminal_text(answer.text("store")) + "\n";
+    std::string out = (is_file ? "file    " : "server  ") + terminal_text(answer.text("store")) + "\n";
     out += std::string("store   ") + (sound ? "sound" : "damaged") + "\n";
     for (const std::string& finding : answer.texts("findings")) out += "        " + terminal_text(finding) + "\n";
     if (!answer.has("tasks")) {  // it could not be opened
@@ -54,7 +73,8 @@ int doctor(Console& console) {
         if (counts.number(state) > 0) tasks += (tasks.empty() ? "" : ", ") + counts.text(state) + " " + state;
     }
     out += "tasks   " + (tasks.empty() ? std::string("none") : tasks) + "\n";
-    out += "worker  " + terminal_text(worker_line(answer)) + "\n";
+    if (is_file) out += "worker  " + terminal_text(worker_line(answer)) + "\n";
+    else out += worker_lines(answer);
     console.out(out);
     if (!sound) console.note("pawl: the file is damaged; restore a backup");
     return sound ? exit_code::ok : exit_code::store;

@@ -156,20 +156,24 @@ int report(Console& console, const End& end, const std::string& id) {
 }
 
 // What ended in the grace time has its answer; nobody was there any more to follow it to its end.
-int after_signal(Console& console, const std::string& id, int signal) {
-    if (id.empty()) return 128 + signal;
+int after_signal(Console& console, const std::string& id, int signal, const std::optional<Error>& loss) {
+    if (id.empty()) return loss ? console.fail(*loss) : 128 + signal;
     auto response = console.ask(Access::read, Console::get("/v1/tasks/" + id + "/result"));
     const bool ended = response && (Answer(*response).flag("final") || Answer(*response).flag("needs_person"));
     if (ended) return report(console, end_of(std::move(*response)), id);
+    if (loss) return console.fail(*loss, "`pawl run --task " + id + "`");
     console.note("pawl: handed back; go on with: " + console.command("run --task " + id));
     return 128 + signal;
 }
 
 // Works the file in this process and follows the task from a thread beside it.
-int work_here(Console& console, HeldFile& held, const Options& options, std::string& id, std::string& after) {
+int work_here(Console& console, HeldStore& held, const Options& options, std::string& id, std::string& after) {
     Working working(held);
-    std::promise<int> answer;
-    auto code = answer.get_future();
+    struct Followed {
+        int exit = exit_code::ok;
+        bool told = false;  // how the task ended, on stdout
+    };
+    Followed followed;  // by the thread below; read when that has ended
     // Set when the loop has ended. What was posted and not run by then runs while the file is closed, when all of this
     // is gone.
     const auto left = std::make_shared<std::atomic<bool>>(false);
@@ -190,21 +194,19 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
         }
     };
     std::thread follower([&] {
-        int exit = exit_code::ok;
         if (id.empty()) {
             auto found = task_to_follow(options, ask);
             if (found) id = *found;
-            else exit = console.fail(found.error());
+            else followed.exit = console.fail(found.error());
             if (found && !console.json())
                 console.note("task " + id + "; if this ends early: " + console.command("run --task " + id));
         }
         if (!id.empty()) {
             Progress progress(console, ask, [&] { return left->load() || working.leaving(); });
             const auto end = progress.follow(id, after);
-            if (!end) exit = console.fail(end.error());
-            else if (*end) exit = report(console, **end, id);
+            if (!end) followed.exit = console.fail(end.error());
+            else if (*end) followed = {report(console, **end, id), true};
         }
-        answer.set_value(exit);
         held.holder().loop().post([&working, left] {
             if (!*left) working.leave();
         });
@@ -215,12 +217,15 @@ int work_here(Console& console, HeldFile& held, const Options& options, std::str
     follower.join();
     if (working.lost())
         return leave_functions_behind(held, held.holder().engine().options().hard_stop, console.fail(*working.lost()));
-    held.close_store();
-    return leave_functions_behind(held, left_after_drain, signal > 0 ? after_signal(console, id, signal) : code.get());
+    const std::optional<Error> loss = loss_of(held.close_store());
+    // A signal may come when the answer has been told already.
+    int code = followed.exit;
+    if (signal > 0 && !followed.told) code = after_signal(console, id, signal, loss);
+    else if (loss) console.fail(*loss);  // of other tasks of the file
+    return leave_functions_behind(held, left_after_drain, code);
 }
 
 int run(Console& console, runtime::Registry& registry, const Options& options) {
-    log_to_stderr("warn");
     if (options.task.has_value() == options.agent.has_value() ||
         options.agent.has_value() != options.prompt.has_value())
         return console.fail({Errc::bad_input, "give either --agent FILE and a prompt, or --task ID"});
@@ -236,9 +241,9 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
     std::string id, after = "0";
     for (;;) {
         console.connection().release();
-        HeldFileOptions held_options;
+        HeldStoreOptions held_options;
         held_options.lock_wait = core::Micros{0};
-        auto held = HeldFile::open(console.file(), registry, held_options);
+        auto held = HeldStore::open(console.store(), registry, held_options);
         if (held) return work_here(console, **held, options, id, after);
         if (held.error().code != Errc::store_locked) return console.fail(held.error());
 
@@ -250,7 +255,7 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
             id = *found;
             if (!console.json()) console.note("task " + id + "; another process works it");
         }
-        Progress progress(console, ask, [&] { return console.connection().direct(); });
+        Progress progress(console, ask, [&] { return console.connection().nobody_works(); });
         const auto end = progress.follow(id, after);
         if (!end) return console.fail(end.error());
         if (*end) return report(console, **end, id);

@@ -45,13 +45,13 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
         if (const auto missing = registry.keep_only(options.types); !missing.empty())
             return console.fail({Errc::bad_input, "--types: this program has no type '" + missing.front() + "'"});
 
-    HeldFileOptions held_options;
+    HeldStoreOptions held_options;
     held_options.holder.engine.concurrency = options.concurrency.value_or(64);
     held_options.holder.engine.queues = options.queues;
     // Not for users: shows in tests that a workflow replays, since every wait drops its frame.
     const char* park = std::getenv("PAWL_PARK_EVERYWHERE");
     held_options.holder.engine.park_everywhere = park && std::string_view(park) == "1";
-    auto held = HeldFile::open(console.file(), registry, held_options);
+    auto held = HeldStore::open(console.store(), registry, held_options);
     if (!held) return console.fail(held.error());
 
     Working working(**held);
@@ -64,15 +64,12 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
             });
         });
     (*held)->work();
-    spdlog::info("worker: working {}, {} tasks at once", console.file(), held_options.holder.engine.concurrency);
+    spdlog::info("worker: working {}, {} tasks at once", console.store().shown, held_options.holder.engine.concurrency);
     working.run();
     const runtime::EngineOptions& engine = (*held)->holder().engine().options();
     if (working.lost()) return leave_functions_behind(**held, engine.hard_stop, console.fail(*working.lost()));
     int code = exit_code::ok;
-    if (const std::size_t lost = (*held)->close_store(); lost > 0)
-        code = console.fail({Errc::disk_full, std::to_string(lost) +
-                                                  " records of running tasks could not be stored; the log names the "
-                                                  "tasks, and the next worker judges what became of their steps"});
+    if (const auto loss = loss_of((*held)->close_store())) code = console.fail(*loss);
     return leave_functions_behind(**held, left_after_drain, code);
 }
 

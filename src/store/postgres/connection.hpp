@@ -150,7 +150,7 @@ private:
 ///     if (auto done = pipeline.run(5s); !done) ...
 ///
 /// Without begin() and commit() the statements are one transaction of their own. One pipeline at a time for each
-/// connection. A pipeline that is not run is run, and its answer dropped, by the destructor: the connection is closed.
+/// connection. The destructor of one that was not run closes the connection: what was added may have happened.
 class PgPipeline {
 public:
     /// Called by run(), in the order of the statements, each before the transaction's outcome is known. May move the
@@ -166,7 +166,8 @@ public:
     void begin(const char* sql = "begin");
     /// Copies the parameters. A failure to send is told by run(). Memory: all that the server has not taken yet.
     void add(const PgStatement& statement, const PgParameters& parameters, OnRows on_rows = nullptr);
-    /// The same for a text made at run time, without parameters; never prepared. `name` is for messages.
+    /// The same for a text made at run time, without parameters; never prepared. `name` is for messages, and
+    /// must live until run() has returned.
     void add_text(const char* name, const std::string& sql, OnRows on_rows = nullptr);
     void commit();
     /// Statements so far; begin() and commit() count.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <sstream>
 
 namespace pawl::store {
 
@@ -55,6 +56,11 @@ constexpr PgStatement queue_settings{"queue_settings",
 constexpr PgStatement queue_counts{"queue_counts",
                                    "select g.namespace, g.queue, t.state, count(*) from task t join line_group g on "
                                    "g.id = t.line_group where t.state < 3 group by 1, 2, 3"};
+constexpr PgStatement live_workers{
+    "live_workers",
+    "select w.id, w.host, w.pid, w.program, w.version, w.types, w.queues, w.slots, coalesce(held.n, 0), w.registered, "
+    "w.seen from worker w left join (select fence & 4294967295 as worker, count(*) as n from task where line = 3 "
+    "group by 1) as held on held.worker = w.id where w.ended is null order by w.id"};
 constexpr PgStatement state_counts{"state_counts", "select state, count(*) from task group by state"};
 
 // What must hold: a query for what does not, whose first column names it.
@@ -263,6 +269,28 @@ Result<std::vector<std::int64_t>> PostgresQueries::counts() {
         counts[static_cast<std::size_t>(state)] = rows->integer(r, 1);
     }
     return counts;
+}
+
+Result<std::vector<WorkerRow>> PostgresQueries::workers() {
+    const auto rows = ask(live_workers, {});
+    if (!rows) return rows.error();
+    std::vector<WorkerRow> workers;
+    for (int r = 0; r < rows->size(); ++r) {
+        WorkerRow& worker = workers.emplace_back();
+        worker.id = static_cast<std::int32_t>(rows->integer(r, 0));
+        worker.host = rows->text(r, 1);
+        worker.pid = static_cast<int>(rows->integer(r, 2));
+        worker.program = rows->text(r, 3);
+        worker.version = rows->text(r, 4);
+        std::istringstream types(rows->text(r, 5)), queues(rows->text(r, 6));
+        for (ServedType type; types >> type.type >> type.version >> type.compatible_from;) worker.types.push_back(type);
+        for (std::string queue; std::getline(queues, queue);) worker.queues.push_back(queue);
+        worker.slots = static_cast<int>(rows->integer(r, 7));
+        worker.running = static_cast<int>(rows->integer(r, 8));
+        worker.registered = instant(rows->integer(r, 9));
+        worker.seen = instant(rows->integer(r, 10));
+    }
+    return workers;
 }
 
 // ---- journal -----------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ public:
     Result<std::vector<std::pair<core::Entry, core::TaskId>>> feed(const core::FeedCursor& after, int entries_max);
     Result<std::vector<core::QueueStatus>> queues();
     Result<std::vector<std::int64_t>> counts();
+    Result<std::vector<core::WorkerRow>> workers();
     Result<std::vector<std::string>> check();
 
 private:

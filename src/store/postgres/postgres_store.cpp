@@ -71,6 +71,7 @@ public:
     }
     Result<std::vector<QueueStatus>> queues() override { return queries_.queues(); }
     Result<std::vector<std::int64_t>> counts() override { return queries_.counts(); }
+    Result<std::vector<WorkerRow>> workers() override { return queries_.workers(); }
     Result<void> backup(const std::string& file) override { return no_backup(file); }
     Result<std::vector<std::string>> check() override { return queries_.check(); }
 
@@ -112,6 +113,8 @@ Result<void> PostgresStore::connect() {
 
 Result<void> PostgresStore::open(MakeLedger make) {
     if (auto connected = connect(); !connected) return connected;
+    if (!options_.create)
+        if (auto readable = check_readable(connection_); !readable) return readable;
     if (auto migrated = migrate(connection_); !migrated) return migrated;
     membership_.dead = options_.dead;
     tables_.set_membership(membership_);
@@ -294,6 +297,7 @@ public:
     }
     Result<std::vector<QueueStatus>> queues() override { return queries_.queues(); }
     Result<std::vector<std::int64_t>> counts() override { return queries_.counts(); }
+    Result<std::vector<WorkerRow>> workers() override { return queries_.workers(); }
     Result<void> backup(const std::string& file) override { return no_backup(file); }
     Result<std::vector<std::string>> check() override { return queries_.check(); }
 

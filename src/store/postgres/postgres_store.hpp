@@ -14,6 +14,8 @@ namespace pawl::store {
 struct PostgresOptions {
     /// Shown to others as the name of this worker.
     std::string program = "pawl";
+    /// Make the tables where there are none; otherwise their absence is not_found.
+    bool create = true;
     /// Called from a thread of the store when another process did something that concerns this one: an empty batch
     /// sees it.
     std::function<void()> wake{};

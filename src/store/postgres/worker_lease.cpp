@@ -43,20 +43,17 @@ std::string host_name() {
     return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string("?");
 }
 
-// Names of types and queues have no characters that JSON escapes (core/validate.hpp).
-std::string json_of(const std::vector<ServedType>& types) {
-    std::string json = "[";
-    for (const ServedType& type : types) {
-        json += (json.size() > 1 ? "," : "") + std::string("{\"type\":\"") + type.type +
-                "\",\"version\":" + std::to_string(type.version) +
-                ",\"compatible_from\":" + std::to_string(type.compatible_from) + "}";
-    }
-    return json + "]";
+// Names of types and queues have neither spaces nor line feeds (core/validate.hpp).
+std::string lines_of(const std::vector<ServedType>& types) {
+    std::string lines;
+    for (const ServedType& type : types)
+        lines += type.type + ' ' + std::to_string(type.version) + ' ' + std::to_string(type.compatible_from) + '\n';
+    return lines;
 }
-std::string json_of(const std::vector<std::string>& queues) {
-    std::string json = "[";
-    for (const std::string& queue : queues) json += (json.size() > 1 ? ",\"" : "\"") + queue + "\"";
-    return json + "]";
+std::string lines_of(const std::vector<std::string>& queues) {
+    std::string lines;
+    for (const std::string& queue : queues) lines += queue + '\n';
+    return lines;
 }
 
 // "3:7,9": worker 3 did something that anybody may want to look at, and changed what 7 and 9 hold. "3:*": of everybody.
@@ -82,8 +79,8 @@ std::string notify_channel(const PostgresUrl& url) { return url.schema; }
 
 Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection, const Claim& claim, Options options) {
     const std::string host = host_name();
-    const std::string types = json_of(claim.types);
-    const std::string queues = json_of(claim.queues);
+    const std::string types = lines_of(claim.types);
+    const std::string queues = lines_of(claim.queues);
     const auto rows = connection.query(add_worker,
                                        PgParameters()
                                            .text(host)

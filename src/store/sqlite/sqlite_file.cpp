@@ -133,6 +133,9 @@ Result<std::optional<SqliteHolder>> sqlite_holder(const std::string& path) {
     const Result<std::string> real_path = sqlite_real_path(path);
     if (!real_path) return real_path.error();
     const int fd = ::open(lock_path(*real_path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && (errno == EACCES || errno == EPERM))
+        return Error{Errc::store_readonly, lock_path(*real_path) + ": " + reason_of(errno) +
+                                               "; whether a process holds the file cannot be told"};
     if (fd < 0) return std::optional<SqliteHolder>{};
     std::optional<SqliteHolder> holder;
     if (::flock(fd, LOCK_SH | LOCK_NB) != 0) holder = read_holder(fd).value_or(SqliteHolder{});
@@ -186,7 +189,11 @@ Result<void> open_readonly(Connection& connection, const std::string& path) {
                                                "), and its newest part is still in " + path +
                                                "-wal; nothing was read; copy both to a folder that can be written"};
     }
-    if (const auto holder = sqlite_holder(path); holder && *holder) {
+    const auto holder = sqlite_holder(path);
+    if (!holder)
+        return Error{Errc::store_readonly, holder.error().message + ", and its folder cannot be written (" + reason +
+                                               "); nothing was read; run this as the user of the file"};
+    if (*holder) {
         return Error{Errc::store_readonly, path + ": " + (*holder)->program + " (pid " +
                                                std::to_string((*holder)->pid) +
                                                ") holds it, and its folder cannot be written (" + reason +

@@ -31,7 +31,7 @@ struct SqliteOptions {
     /// handed back, no task is suspected of having killed its owner; and no other file is taken for that store.
     SqliteOpening* last = nullptr;
     /// Told what a dead holder left running, by the process identities of the journal, before its tasks are taken over:
-    /// ends it, and returns when it is gone. Empty: it is left to whoever claims the tasks.
+    /// ends it, and returns when it is gone or will not go. Throws nothing. Empty: that is left to whoever claims them.
     std::function<void(const std::vector<std::string>&)> end_orphans{};
 };
 
@@ -62,7 +62,8 @@ struct SqliteHolder {
     int pid = 0;
     std::string program;
 };
-/// The process that holds the file for writing right now, if any.
+/// The process that holds the file for writing right now, if any. Errors: those of sqlite_real_path; store_readonly
+/// when we may not look at its lock.
 Result<std::optional<SqliteHolder>> sqlite_holder(const std::string& path);
 
 /// The path that names the file whatever link or relative path led to it; its lock and its socket lie beside it.

@@ -24,10 +24,9 @@ create table worker(
     pid int not null,
     program text not null,
     version text not null,
-    types text not null,              -- JSON, as in the API
-    queues text not null,             -- JSON
+    types text not null,              -- "NAME VERSION COMPATIBLE_FROM", one a line
+    queues text not null,             -- one a line; empty = all
     slots int not null,
-    draining bool not null default false,
     session bool not null,            -- it holds an advisory lock on its number while its session lives
     registered bigint not null,
     seen bigint not null,

@@ -1,6 +1,7 @@
 // This process works a file: the holder with everything that a file's holder has, the socket included.
 #pragma once
 
+#include "cli/store_url.hpp"
 #include "net/http_server.hpp"
 #include "runtime/holder.hpp"
 #include "server/engine_port.hpp"
@@ -13,20 +14,21 @@
 
 namespace pawl::cli {
 
-struct HeldFileOptions {
+struct HeldStoreOptions {
     std::string program = "pawl";
     runtime::HolderOptions holder;
     /// How long to wait for another holder to leave.
     core::Micros lock_wait{std::chrono::seconds(5)};
 };
 
-class HeldFile {
+class HeldStore {
 public:
-    /// Takes the lock (waits up to `lock_wait` for it), opens the file, makes it when missing, listens on its socket.
-    /// Errors: those of open_sqlite.
-    static Result<std::unique_ptr<HeldFile>> open(const std::string& file, const runtime::Registry& registry,
-                                                  HeldFileOptions options);
-    ~HeldFile();
+    /// A file: takes the lock (waits up to `lock_wait` for it), opens it, makes it when missing, listens on its socket.
+    /// PostgreSQL: connects; other workers are as good as this one.
+    /// Errors: those of open_sqlite and open_postgres.
+    static Result<std::unique_ptr<HeldStore>> open(const StoreUrl& store, const runtime::Registry& registry,
+                                                  HeldStoreOptions options);
+    ~HeldStore();
 
     runtime::Holder& holder() { return *holder_; }
     /// Begins to claim.
@@ -35,12 +37,16 @@ public:
     void drain(std::function<void()> done);
     /// Closes the store and removes the socket; the loop does not run afterwards. Once. The file's lock goes with this
     /// object: functions that still run must not meet those of another holder. The answer: Holder::close_store.
-    std::size_t close_store();
+    runtime::StoreEnd close_store();
+    /// For functions of steps that ignore their stop: closes the store, which hands their tasks back, and returns; all
+    /// the rest goes once they have returned, `program` with it. Until then nothing but they uses what `registry` gave,
+    /// no workflow goes on, and the file's lock is held: nobody may begin their tasks anew before.
+    static void leave_behind(std::unique_ptr<HeldStore> held, std::shared_ptr<const void> program);
     server::Router& router() { return *router_; }
     server::EnginePort& port() { return *port_; }
 
 private:
-    HeldFile() = default;
+    HeldStore() = default;
 
     std::unique_ptr<runtime::Holder> holder_;
     std::unique_ptr<server::EnginePort> port_;
