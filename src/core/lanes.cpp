@@ -37,7 +37,9 @@ void ReadyWindow::add(const Head& head) {
     if (rows_.empty() || head > rows_.back()) {
         rows_.push_back(head);
     } else {
-        rows_.insert(std::lower_bound(rows_.begin(), rows_.end(), head), head);
+        const auto at = std::lower_bound(rows_.begin(), rows_.end(), head);
+        if (*at == head) return;  // shared tables tell of a row as often as they are asked
+        rows_.insert(at, head);
     }
     if (rows_.size() > rows_max && !is_whole_) {
         rows_.pop_back();
@@ -236,6 +238,11 @@ bool Lanes::is_full(const QueueKey& key) const {
     return queue.pending && *queue.pending >= queue.settings.depth_max;
 }
 
+bool Lanes::is_open(const QueueKey& key) const {
+    const auto found = queue_ids_.find(key);
+    return found == queue_ids_.end() || queues_[found->second].is_open();
+}
+
 // ---- claims ------------------------------------------------------------------------------------------------------
 
 Lanes::Plan& Lanes::plan(const Claim& claim) {
@@ -280,7 +287,7 @@ std::optional<std::pair<Head, Lanes::Pick>> Lanes::best_suspect(const Plan& plan
         const std::size_t group = lane(id).group;
         if (!queues_[groups_[group].queue].is_open()) continue;
         for (const Plan::Part& part : plan.parts) {
-            if (part.group == group) return std::pair(head, Pick{head.ref, part.version});
+            if (part.group == group) return std::pair(head, Pick{head.ref, part.version, head});
         }
     }
     return std::nullopt;
@@ -316,7 +323,7 @@ std::optional<Lanes::Pick> Lanes::Picker::next() {
     const Candidate best = candidates_.top();
     candidates_.pop();
     taken_ = best.part;
-    return Pick{best.head.ref, plan_.parts[best.part].version};
+    return Pick{best.head.ref, plan_.parts[best.part].version, best.head};
 }
 
 }  // namespace pawl::core

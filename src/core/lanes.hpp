@@ -80,6 +80,8 @@ public:
     /// Requires that the tables know every row.
     void set_queue(const QueueKey& key, const QueueSettings& settings);
     bool is_full(const QueueKey& key) const;
+    /// Not paused, and below its limit.
+    bool is_open(const QueueKey& key) const;
     /// What the tables say of a queue now. `pending` where it has a depth_max.
     struct QueueNow {
         QueueSettings settings;
@@ -92,6 +94,7 @@ public:
     struct Pick {
         TaskRef ref = 0;
         int version = 1;  ///< of the served type that takes it
+        Head head{};
     };
     /// What one kind of claimer may take; kept, since claimers ask again and again.
     struct Plan {

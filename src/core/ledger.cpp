@@ -191,10 +191,12 @@ void LedgerBase::flushed() {
     flushed_ = batch_;
     for (const TaskRef ref : touched_) {
         const auto found = cache_.find(ref);
-        if (found == cache_.end()) continue;
-        const TaskRow& row = found->second->row;
-        const bool is_kept = shared_ ? is_held_here(row) : row.state == TaskState::running;
-        if (!is_kept) cache_.erase(found);
+        const TaskRow* row = found == cache_.end() ? nullptr : &found->second->row;
+        const bool is_kept = row && (shared_ ? is_held_here(*row) : row->state == TaskState::running);
+        if (is_kept && shared_) held_[ref] = {row->id, row->fence, row->ending, row->pause_requested};
+        if (is_kept) continue;
+        held_.erase(ref);
+        if (row) cache_.erase(found);
     }
     touched_.clear();
     ++transaction_;
@@ -285,6 +287,7 @@ void LedgerBase::mark_dirty(Cached& cached) {
     if (cached.is_dirty) return;
     cached.is_dirty = true;
     dirty_.push_back(cached.row.ref);
+    if (shared_) touched_.push_back(cached.row.ref);
 }
 
 void LedgerBase::write_back() {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -123,14 +124,24 @@ private:
     FeedCursor newest() const { return shared_ ? shared_->newest() : FeedCursor{0, seq_}; }
 
     // ---- shared tables
+    // What its worker was told of a task that this process holds.
+    struct HeldRow {
+        TaskId id;
+        Fence fence;
+        Ending ending = Ending::none;
+        bool pause_requested = false;
+    };
     class HeldRows;
     void open_shared();
     SharedTables::Outlook look(std::span<const Command> batch);
     SharedTables::Outlook look_at_held() const;
     void take_in(const SharedTables::Outlook& outlook);
     void take_in_held(const SharedTables::Outlook& outlook);
+    /// Asks the tables for what `command` may take, `rows_max` rows at most. The last one of them, when more may lie
+    /// behind it.
+    std::optional<Head> look_for(const Claim& command, int rows_max);
     void take_in_claimable(const std::vector<StoredRow>& claimable);
-    void tell_changed(const TaskRow& before, const TaskRow* now);
+    void tell_changed(TaskRef ref, const HeldRow& before, const TaskRow* now);
     bool is_held_here(const TaskRow& row) const;
     /// False: what is remembered of it may be out of date.
     bool is_seen(const Cached& cached) const { return !shared_ || cached.seen_in == transaction_; }
@@ -193,7 +204,8 @@ private:
 
     std::unordered_map<TaskRef, std::unique_ptr<Cached>> cache_;
     std::vector<TaskRef> dirty_;
-    std::vector<TaskRef> touched_;                         // in the cache since the last flush
+    std::vector<TaskRef> touched_;     // in the cache since the last flush
+    std::map<TaskRef, HeldRow> held_;  // shared: when the last transaction ended; a failed one changes nothing of it
     std::unordered_map<TaskId, TaskRef, IdHash> new_ids_;  // not yet in the tables
     Lanes lanes_;
     Soonest<Instant> due_, expiry_;

@@ -246,9 +246,18 @@ Reply LedgerBase::run(const Claim& command) {
     Claimed claimed;
     // Another process would run a task whose claim was lost: on shared tables it is durable first.
     bool early = !shared_ && (!opening_.unclean || now_ - opened_ >= unclean_time);
-    Lanes::Picker picker(lanes_, lanes_.plan(command));
-    while (static_cast<int>(claimed.tasks.size()) < command.tasks_max && !tables_.failure()) {
-        const std::optional<Lanes::Pick> pick = picker.next();
+    const auto left = [&] { return command.tasks_max - static_cast<int>(claimed.tasks.size()); };
+    std::optional<Head> known_to;  // shared: what is ready behind this is not known
+    if (shared_ && left() > 0) known_to = look_for(command, left());
+    std::optional<Lanes::Picker> picker(std::in_place, lanes_, lanes_.plan(command));
+    while (left() > 0 && !tables_.failure()) {
+        const std::optional<Lanes::Pick> pick = picker->next();
+        // A queue has reached its limit, so others get their turn sooner.
+        if (known_to && (!pick || pick->head > *known_to)) {
+            known_to = look_for(command, left());
+            picker.emplace(lanes_, lanes_.plan(command));
+            continue;
+        }
         if (!pick) break;
         if (std::optional<ClaimedTask> task = claim_picked(command, *pick, &early))
             claimed.tasks.push_back(std::move(*task));

@@ -11,19 +11,20 @@ public:
     explicit HeldRows(const LedgerBase& ledger) : ledger_(ledger) {}
 
     std::optional<int> revision(TaskRef ref) const override {
+        if (!ledger_.held_.contains(ref)) return std::nullopt;
         const auto found = ledger_.cache_.find(ref);
-        if (found == ledger_.cache_.end() || !ledger_.is_held_here(found->second->row)) return std::nullopt;
-        return found->second->row.revision;
+        return found == ledger_.cache_.end() ? forgotten : found->second->row.revision;
     }
     std::vector<Row> all() const override {
         std::vector<Row> rows;
-        for (const auto& [ref, cached] : ledger_.cache_)
-            if (ledger_.is_held_here(cached->row)) rows.push_back({ref, cached->row.revision});
-        std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.ref < b.ref; });
+        for (const auto& [ref, held] : ledger_.held_) rows.push_back({ref, *revision(ref)});
         return rows;
     }
 
 private:
+    // No row has it: after a batch that failed they are read again.
+    static constexpr int forgotten = -1;
+
     const LedgerBase& ledger_;
 };
 
@@ -51,7 +52,6 @@ void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
     if (tables_.failure()) return;
     for (const auto& [key, queue] : outlook.queues) lanes_.note_queue(key, queue);
     take_in_held(outlook);
-    take_in_claimable(outlook.claimable);
     for (const SharedTables::Dead& dead : outlook.dead) {
         std::vector<TaskRow> held;
         for (const TaskRef ref : dead.held)
@@ -71,26 +71,43 @@ void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
 void LedgerBase::take_in_held(const SharedTables::Outlook& outlook) {
     for (const TaskRef ref : outlook.unchanged) cache_.at(ref)->seen_in = transaction_;
     for (const TaskRef ref : outlook.changed) {
-        const TaskRow before = cache_.at(ref)->row;
         cache_.erase(ref);
+        touched_.push_back(ref);
         const Cached* now = fetch(ref);
         if (tables_.failure()) return;
-        tell_changed(before, now ? &now->row : nullptr);
+        tell_changed(ref, held_.at(ref), now ? &now->row : nullptr);
     }
 }
 
 // What others decided about a task that runs here.
-void LedgerBase::tell_changed(const TaskRow& before, const TaskRow* now) {
+void LedgerBase::tell_changed(TaskRef ref, const HeldRow& before, const TaskRow* now) {
     if (!now || now->state != TaskState::running || now->fence != before.fence) {
-        notices_.push_back({Notice::What::lost, before.ref, before.id, before.state, Ending::none, before.fence});
+        notices_.push_back({Notice::What::lost, ref, before.id, TaskState::running, Ending::none, before.fence});
         return;
     }
     if (now->ending != before.ending) sink_->notice(Notice::What::ending, *now);
     if (now->pause_requested && !before.pause_requested) sink_->notice(Notice::What::pause_requested, *now);
 }
 
+std::optional<Head> LedgerBase::look_for(const Claim& command, int rows_max) {
+    write_back();  // the tables must know what is ready before they are asked
+    const auto is_open = [this](const QueueKey& key) { return lanes_.is_open(key); };
+    const SharedTables::Claimable found = shared_->claimable(command, rows_max, is_open);
+    if (tables_.failure()) return std::nullopt;
+    take_in_claimable(found.ready);
+    take_in_claimable(found.suspects);
+    if (!found.suspects.empty()) {
+        // A suspect that kills its process takes only what runs here with it.
+        const auto at_risk = [this](const auto& entry) {
+            return is_held_here(entry.second->row) && is_at_risk(entry.second->row);
+        };
+        lanes_.set_at_risk(static_cast<int>(std::count_if(cache_.begin(), cache_.end(), at_risk)));
+    }
+    if (static_cast<int>(found.ready.size()) < rows_max) return std::nullopt;
+    return head_of(found.ready.back().row);
+}
+
 void LedgerBase::take_in_claimable(const std::vector<StoredRow>& claimable) {
-    bool has_suspect = false;
     for (const StoredRow& stored : claimable) {
         if (!stored.is_readable) {
             set_aside(stored.row.ref);
@@ -102,14 +119,7 @@ void LedgerBase::take_in_claimable(const std::vector<StoredRow>& claimable) {
         const Line line = line_of(cached->row);
         if (line == Line::ready) lanes_.add(cached->lane, head_of(cached->row));
         if (line == Line::suspect) lanes_.add_suspect(cached->lane, head_of(cached->row));
-        has_suspect = has_suspect || line == Line::suspect;
     }
-    if (!has_suspect) return;
-    // A suspect that kills its process takes only what runs here with it.
-    const auto at_risk = [this](const auto& entry) {
-        return is_held_here(entry.second->row) && is_at_risk(entry.second->row);
-    };
-    lanes_.set_at_risk(static_cast<int>(std::count_if(cache_.begin(), cache_.end(), at_risk)));
 }
 
 }  // namespace pawl::core

@@ -8,6 +8,7 @@
 #include "core/store.hpp"
 #include "core/tables.hpp"
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -41,8 +42,6 @@ public:
         /// The held rows that somebody else has changed, as they are now; locked, too. One that is missing was taken
         /// away and purged.
         std::vector<TaskRef> changed;
-        /// Ready rows and suspects for the claims of the batch, best first; locked, and claimed by nobody else.
-        std::vector<StoredRow> claimable;
         /// The queues that have settings, as far as the batch submits to them or claims from them.
         std::vector<std::pair<QueueKey, Lanes::QueueNow>> queues;
         /// What is to be taken over now.
@@ -51,12 +50,22 @@ public:
         bool look_at_times = false;
     };
 
+    /// What a claim may take.
+    struct Claimable {
+        std::vector<StoredRow> ready;     ///< best first
+        std::vector<StoredRow> suspects;  ///< the best one, if there is any
+    };
+    using IsOpen = std::function<bool(const QueueKey&)>;
+
     virtual ~SharedTables() = default;
 
     /// Before the commands of each batch. The time of the batch (StoreClock) is read with it.
     virtual Outlook look(std::span<const Command> batch, const Held& held) = 0;
     /// The same before the end of this process: only what it holds, all of it.
     virtual Outlook look_at_held(const Held& held) = 0;
+    /// Up to `rows_max` ready rows, and a suspect, of the queues that are open; this transaction's own included. They
+    /// are locked, and those that another one has locked are its own.
+    virtual Claimable claimable(const Claim& claim, int rows_max, const IsOpen& is_open) = 0;
     /// A number for a new task; each is given once.
     virtual TaskRef new_ref() = 0;
     /// Another transaction is submitting with this key, and nobody knows how it ends. Otherwise nobody else submits

@@ -3,6 +3,7 @@
 
 #include "core/assert.hpp"
 #include "store/postgres/task_columns.hpp"
+#include "store/postgres/worker_lease.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -36,11 +37,14 @@ constexpr PgStatement key_rows{
     "key_rows",
     "select d.namespace, d.type, d.k, key.task, key.fingerprint, key.expires from unnest($1::text[], $2::text[], "
     "$3::text[]) as d(namespace, type, k) left join key using (namespace, type, k)"};
-constexpr PgStatement id_lock{"id_lock", "select 1 from task where public_id = any($1) order by id for no key update"};
 constexpr PgStatement id_rows{"id_rows", "select " PAWL_PG_TASK_COLUMNS " from task t where t.public_id = any($1)"};
 constexpr PgStatement ids_taken{"ids_taken", "select id, public_id from task where public_id = any($1)"};
-constexpr PgStatement held_rows{"held_rows",
-                                "select id, revision from task where id = any($1) order by id for no key update"};
+// All rows that are known to be touched, in one statement and in the order of their ids: two batches that want the
+// same ones wait for each other, but never both.
+constexpr PgStatement lock_rows{
+    "lock_rows",
+    "select id, revision from task where id = any(array(select unnest($1::bigint[]) union select id from task where "
+    "public_id = any($2::bytea[]))) order by id for no key update"};
 constexpr PgStatement new_ids{"new_ids", "select nextval('task_id') from generate_series(1, $1)"};
 
 // Declared dead is who has left no sign for the length of its lease, or whose session is over; looked at again here,
@@ -49,7 +53,8 @@ constexpr PgStatement dead_workers{
     "dead_workers",
     "update worker set ended = pawl_now() where id in (select w.id from worker w join writer on writer.worker = w.id "
     "where w.id = any($1) and w.ended is null and (w.lease_until < pawl_now() or (w.session and not exists (select 1 "
-    "from pg_locks where locktype = 'advisory' and granted and classid = 1885435756 and objid = w.id::oid))) "
+    "from pg_locks where " PAWL_PG_SESSION_LOCK
+    "))) "
     "for update skip locked) returning id, seen"};
 constexpr PgStatement forget_writers{
     "forget_writers",
@@ -64,8 +69,13 @@ constexpr PgStatement all_queues{"all_queues", "select namespace, name, concurre
 constexpr PgStatement all_groups{"all_groups", "select id, namespace, queue, type, version from line_group"};
 constexpr PgStatement queue_lock{"queue_lock",
                                  "select pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7262))"};
+// Of all its groups, also those that another process has made just now.
 constexpr PgStatement queue_running{"queue_running",
-                                    "select count(*) from task where line = 3 and line_group = any($1)"};
+                                    "select count(*) from task where line = 3 and line_group = any(array("
+                                    "select id from line_group where namespace = $1 and queue = $2))"};
+// Settings are read, changed and written: one process at a time.
+constexpr PgStatement settings_lock{"settings_lock",
+                                    "select pg_advisory_xact_lock(hashtextextended(current_schema(), 7263))"};
 
 #define PAWL_PG_CLAIMABLE "t.format_min <= $2 and not t.id = any($3)"
 constexpr PgStatement claim_group{"claim_group",
@@ -94,7 +104,7 @@ struct PostgresTables::Wanted {
     std::set<KeyName> keys;
     std::vector<Held::Row> held;
     std::vector<TaskRef> rows;
-    bool has_claim = false, has_submit = false;
+    bool has_claim = false, has_submit = false, sets_queue = false;
 };
 
 PostgresTables::Wanted PostgresTables::wanted_by(std::span<const Command> batch, const Held& held) const {
@@ -109,6 +119,8 @@ PostgresTables::Wanted PostgresTables::wanted_by(std::span<const Command> batch,
             wanted.operated.push_back(operate->id.bytes);
         } else if (std::holds_alternative<Claim>(command)) {
             wanted.has_claim = true;
+        } else if (std::holds_alternative<SetQueue>(command)) {
+            wanted.sets_queue = true;
         } else {
             const auto* record = std::get_if<Record>(&command);
             const auto* load = std::get_if<Load>(&command);
@@ -197,17 +209,17 @@ void PostgresTables::ask_rows(PgPipeline& pipeline, const Wanted& wanted) {
     if (!wanted.operated.empty()) {
         PgArray ids(PgType::bytea);
         for (const auto& id : wanted.operated) ids.add_bytes(id);
-        const PgParameters parameters = PgParameters().array(ids);
-        pipeline.add(id_lock, parameters);
-        pipeline.add(id_rows, parameters, [this](const PgRows& rows) { take_rows(rows, false); });
+        pipeline.add(id_rows, PgParameters().array(ids), [this](const PgRows& rows) { take_rows(rows, false); });
     }
 }
 
-void PostgresTables::ask_held(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook) {
-    if (wanted.held.empty()) return;
-    PgArray refs(PgType::int8);
+void PostgresTables::ask_locks(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook) {
+    if (wanted.held.empty() && wanted.rows.empty() && wanted.operated.empty()) return;
+    PgArray refs(PgType::int8), ids(PgType::bytea);
     for (const Held::Row& row : wanted.held) refs.add_int8(row.ref);
-    pipeline.add(held_rows, PgParameters().array(refs), [&wanted, &outlook](const PgRows& rows) {
+    for (const TaskRef ref : wanted.rows) refs.add_int8(ref);
+    for (const auto& id : wanted.operated) ids.add_bytes(id);
+    pipeline.add(lock_rows, PgParameters().array(refs).array(ids), [&wanted, &outlook](const PgRows& rows) {
         // Both are in the order of the refs.
         int r = 0;
         for (const Held::Row& row : wanted.held) {
@@ -269,12 +281,19 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
     const Wanted wanted = wanted_by(batch, held);
     PgPipeline pipeline(connection_);
     begin(pipeline);
+    if (wanted.sets_queue) pipeline.add(settings_lock, {});
     ask_dead(pipeline, outlook);
-    ask_held(pipeline, wanted, outlook);
+    ask_locks(pipeline, wanted, outlook);
     ask_keys(pipeline, wanted);
     ask_rows(pipeline, wanted);
-    if (wanted.has_claim || wanted.has_submit) ask_queues(pipeline);
+    if (wanted.has_claim || wanted.has_submit || wanted.sets_queue) ask_queues(pipeline);
     if (wanted.has_claim && monotonic() - groups_at_ >= groups_every) refresh_groups(pipeline);
+    if (!run_look(pipeline)) return {};
+    finish_look(batch, wanted, outlook);
+    return failure_ ? Outlook{} : outlook;
+}
+
+bool PostgresTables::run_look(PgPipeline& pipeline) {
     run(pipeline);
     if (!failure_ && is_disowned_) {
         failure_ =
@@ -282,9 +301,7 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
                                                ": this process was silent for too long and was declared dead; what "
                                                "it held belongs to others; nothing was stored"};
     }
-    if (failure_) return {};
-    finish_look(batch, wanted, outlook);
-    return failure_ ? Outlook{} : outlook;
+    return !failure_;
 }
 
 void PostgresTables::finish_look(std::span<const Command> batch, const Wanted& wanted, Outlook& outlook) {
@@ -293,8 +310,7 @@ void PostgresTables::finish_look(std::span<const Command> batch, const Wanted& w
     for (const Dead& dead : outlook.dead) rows.insert(rows.end(), dead.held.begin(), dead.held.end());
     std::sort(rows.begin(), rows.end());
     load(rows, false);
-    if (wanted.has_submit || wanted.has_claim) note_queues(batch, outlook);
-    if (wanted.has_claim) find_claimable(batch, outlook);
+    if (wanted.has_submit || wanted.has_claim || wanted.sets_queue) note_queues(batch, outlook);
     if (monotonic() - times_at_ >= times_every) {
         times_at_ = monotonic();
         outlook.look_at_times = true;
@@ -307,8 +323,8 @@ SharedTables::Outlook PostgresTables::look_at_held(const Held& held) {
     wanted.held = held.all();
     PgPipeline pipeline(connection_);
     begin(pipeline);
-    ask_held(pipeline, wanted, outlook);
-    if (!run(pipeline) || is_disowned_) return {};
+    ask_locks(pipeline, wanted, outlook);
+    if (!run_look(pipeline)) return {};
     load(outlook.changed, false);
     return outlook;
 }
@@ -320,97 +336,111 @@ TaskRef PostgresTables::new_ref() {
     return ref;
 }
 
+// ---- queues ------------------------------------------------------------------------------------------------------
+
+// A limit counts over all processes: one of them at a time claims from such a queue, the others pass it by.
+void PostgresTables::note_queues(std::span<const Command> batch, Outlook& outlook) {
+    const auto any = [](const QueueKey&) { return true; };
+    std::set<QueueKey> submitted, claimed, changed;
+    std::vector<const Claim*> claims;
+    for (const Command& command : batch) {
+        if (const auto* submit = std::get_if<Submit>(&command))
+            submitted.insert({submit->lane.space, submit->lane.queue});
+        if (const auto* set = std::get_if<SetQueue>(&command)) changed.insert({set->space, set->name});
+        if (const auto* claim = std::get_if<Claim>(&command)) {
+            claims.push_back(claim);
+            for (const int group : groups_for(*claim, any))
+                claimed.insert({groups_.at(group).space, groups_.at(group).queue});
+        }
+    }
+    if (!claims.empty()) claimed.insert(submitted.begin(), submitted.end());
+    for (const QueueKey& key : changed) settings_.try_emplace(key);
+
+    std::set<QueueKey> limited;
+    for (const auto& [key, settings] : settings_) {
+        const bool has_limit = changed.contains(key) || (settings.concurrency != 0 && !settings.paused);
+        if (has_limit && claimed.contains(key)) limited.insert(key);
+    }
+    const std::map<QueueKey, int> running = lock_and_count_running(limited);
+    for (const auto& [key, settings] : settings_) {
+        const auto counted = running.find(key);
+        // Nobody knows: none of its tasks is taken in this batch, whatever leaves it.
+        const int unknown = std::numeric_limits<int>::max() / 2;
+        Lanes::QueueNow now{settings, counted == running.end() ? unknown : counted->second, std::nullopt};
+        if (settings.depth_max != 0 && submitted.contains(key)) now.pending = count_pending(key);
+        outlook.queues.emplace_back(key, now);
+    }
+}
+
+std::map<QueueKey, int> PostgresTables::lock_and_count_running(const std::set<QueueKey>& keys) {
+    std::map<QueueKey, int> running;
+    if (keys.empty()) return running;
+    PgPipeline pipeline(connection_);
+    for (const QueueKey& key : keys) {
+        const PgParameters parameters = PgParameters().text(key.space).text(key.name);
+        pipeline.add(queue_lock, parameters, [&](const PgRows& rows) {
+            if (rows.boolean(0, 0)) running[key] = 0;
+        });
+        // A statement of its own: it sees the claims of whoever had the lock before.
+        pipeline.add(queue_running, parameters, [&](const PgRows& rows) {
+            if (const auto found = running.find(key); found != running.end())
+                found->second = static_cast<int>(rows.integer(0, 0));
+        });
+    }
+    run(pipeline);
+    return running;
+}
+
 // ---- claims ------------------------------------------------------------------------------------------------------
 
-std::vector<int> PostgresTables::groups_for(const Claim& claim) const {
+std::vector<int> PostgresTables::groups_for(const Claim& claim, const IsOpen& is_open) const {
     std::vector<int> groups;
     for (const auto& [key, id] : group_ids_) {
         const bool is_wanted = claim.queues.empty() ||
                                std::find(claim.queues.begin(), claim.queues.end(), key.queue) != claim.queues.end();
-        if (!is_wanted || !serving_version(claim.types, key) || closed_.contains({key.space, key.queue})) continue;
-        groups.push_back(id);
+        if (is_wanted && serving_version(claim.types, key) && is_open({key.space, key.queue})) groups.push_back(id);
     }
     std::sort(groups.begin(), groups.end());
     return groups;
 }
 
-// A limit counts over all processes: one of them at a time claims from such a queue, the others pass it by.
-void PostgresTables::note_queues(std::span<const Command> batch, Outlook& outlook) {
-    closed_.clear();
-    std::set<QueueKey> submitted, claimed;
-    bool frees_places = false;
-    for (const Command& command : batch) {
-        const auto* record = std::get_if<Record>(&command);
-        frees_places = frees_places || (record && !std::holds_alternative<std::monostate>(record->next));
-        if (const auto* submit = std::get_if<Submit>(&command))
-            submitted.insert({submit->lane.space, submit->lane.queue});
-        if (const auto* claim = std::get_if<Claim>(&command)) {
-            for (const int group : groups_for(*claim))
-                claimed.insert({groups_.at(group).space, groups_.at(group).queue});
-        }
-    }
-    for (const auto& [key, settings] : settings_) {
-        Lanes::QueueNow now{settings, 0, std::nullopt};
-        if (settings.depth_max != 0 && submitted.contains(key)) now.pending = count_pending(key);
-        if (settings.concurrency != 0 && claimed.contains(key) && !settings.paused) {
-            const std::optional<int> running = lock_and_count_running(key);
-            // Nobody knows: none of its tasks is taken in this batch, whatever leaves it.
-            now.running = running.value_or(std::numeric_limits<int>::max() / 2);
-            if (!running || (now.running >= settings.concurrency && !frees_places)) closed_.insert(key);
-        }
-        if (settings.paused) closed_.insert(key);
-        outlook.queues.emplace_back(key, now);
-    }
-}
-
-std::optional<int> PostgresTables::lock_and_count_running(const QueueKey& key) {
-    PgArray groups(PgType::int4);
-    for (const auto& [lane, id] : group_ids_)
-        if (lane.space == key.space && lane.queue == key.name) groups.add_int4(id);
-    bool is_ours = false;
-    int running = 0;
-    PgPipeline pipeline(connection_);
-    pipeline.add(queue_lock, PgParameters().text(key.space).text(key.name),
-                 [&](const PgRows& rows) { is_ours = !rows.empty() && rows.boolean(0, 0); });
-    // A statement of its own: it sees the claims of whoever had the lock before.
-    pipeline.add(queue_running, PgParameters().array(groups),
-                 [&](const PgRows& rows) { running = static_cast<int>(rows.integer(0, 0)); });
-    if (!run(pipeline) || !is_ours) return std::nullopt;
-    return running;
-}
-
-void PostgresTables::find_claimable(std::span<const Command> batch, Outlook& outlook) {
-    PgArray aside(PgType::int8);
+SharedTables::Claimable PostgresTables::claimable(const Claim& claim, int rows_max, const IsOpen& is_open) {
+    Claimable found;
+    const std::vector<int> groups = groups_for(claim, is_open);
+    if (groups.empty() || failure_) return found;
+    PgArray ids(PgType::int4), aside(PgType::int8);
+    for (const int group : groups) ids.add_int4(group);
     for (const TaskRef ref : aside_) aside.add_int8(ref);
-    std::vector<TaskRef> found;
-    const auto take = [&](const PgRows& rows) {
-        take_rows(rows, true);
-        for (int r = 0; r < rows.size(); ++r) found.push_back(rows.integer(r, 0));
+    std::vector<TaskRef> ready, suspects;
+    const auto take_to = [this](std::vector<TaskRef>& refs) {
+        return [this, &refs](const PgRows& rows) {
+            take_rows(rows, true);
+            for (int r = 0; r < rows.size(); ++r) refs.push_back(rows.integer(r, 0));
+        };
     };
     PgPipeline pipeline(connection_);
-    for (const Command& command : batch) {
-        const auto* claim = std::get_if<Claim>(&command);
-        if (!claim || claim->tasks_max <= 0) continue;
-        const std::vector<int> groups = groups_for(*claim);
-        if (groups.empty()) continue;
-        PgArray ids(PgType::int4);
-        for (const int group : groups) ids.add_int4(group);
-        if (groups.size() == 1) {
-            pipeline.add(
-                claim_group,
-                PgParameters().int4(groups.front()).int4(journal_format_max).array(aside).int8(claim->tasks_max), take);
-        } else {
-            pipeline.add(claim_groups,
-                         PgParameters().array(ids).int4(journal_format_max).array(aside).int8(claim->tasks_max), take);
-        }
-        if (has_suspects_ || !outlook.dead.empty()) {
-            pipeline.add(claim_suspect, PgParameters().array(ids).int4(journal_format_max).array(aside).int8(1), take);
-        }
+    writes_.send(pipeline);
+    written_.clear();
+    PgParameters parameters;
+    if (groups.size() == 1) parameters.int4(groups.front());
+    else parameters.array(ids);
+    parameters.int4(journal_format_max).array(aside).int8(rows_max);
+    pipeline.add(groups.size() == 1 ? claim_group : claim_groups, parameters, take_to(ready));
+    if (has_suspects_) {
+        pipeline.add(claim_suspect, PgParameters().array(ids).int4(journal_format_max).array(aside).int8(1),
+                     take_to(suspects));
     }
-    if (pipeline.size() != 0 && !run(pipeline)) return;
-    for (const TaskRef ref : found) {
-        if (std::optional<StoredRow> stored = task(ref, true)) outlook.claimable.push_back(std::move(*stored));
-    }
+    if (!run(pipeline)) return found;
+    found.ready = stored(ready);
+    found.suspects = stored(suspects);
+    return found;
+}
+
+std::vector<StoredRow> PostgresTables::stored(const std::vector<TaskRef>& refs) {
+    std::vector<StoredRow> rows;
+    for (const TaskRef ref : refs)
+        if (std::optional<StoredRow> row = task(ref, true)) rows.push_back(std::move(*row));
+    return rows;
 }
 
 }  // namespace pawl::store

@@ -52,13 +52,18 @@ constexpr PgStatement update_tasks{
     "revision = d.revision, claimed_no = d.claimed_no, last_no = d.last_no, crash_count = d.crash_count, "
     "ending = d.ending, flags = d.flags, updated = d.updated, active = d.active, reopened = d.reopened, "
     "deadline_length = d.deadline_length, error = d.error, format_min = d.format_min, "
-    "journal_bytes = d.journal_bytes, definition = d.definition from unnest(" PAWL_PG_CHANGING_ARRAYS
-    ") as d(" PAWL_PG_CHANGING ") where t.id = d.id"};
+    "journal_bytes = d.journal_bytes, definition = d.definition, "
+    "xact = case when d.behind is null then pg_current_xact_id() else d.behind::text::xid8 end "
+    "from unnest(" PAWL_PG_CHANGING_ARRAYS ", $25::bigint[]) as d(" PAWL_PG_CHANGING ", behind) where t.id = d.id"};
 constexpr PgStatement insert_entries{
     "insert_entries",
-    "insert into journal(task, no, kind, format, path, at, number, due, result, error, cost_uusd, seq) "
-    "select * from unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::bytea[], $6::bigint[], $7::bigint[], "
-    "$8::bigint[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bigint[])"};
+    "insert into journal(task, no, kind, format, path, at, number, due, result, error, cost_uusd, seq, xact) "
+    "select task, no, kind, format, path, at, number, due, result, error, cost_uusd, "
+    "case when behind is null then seq else 4294967296 + nextval('feed_order') end, "
+    "case when behind is null then pg_current_xact_id() else behind::text::xid8 end "
+    "from unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::bytea[], $6::bigint[], $7::bigint[], "
+    "$8::bigint[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bigint[], $13::bigint[]) "
+    "as d(task, no, kind, format, path, at, number, due, result, error, cost_uusd, seq, behind)"};
 constexpr PgStatement put_keys{
     "put_keys",
     "insert into key(namespace, type, k, task, fingerprint, expires) select * from unnest($1::text[], $2::text[], "
@@ -93,8 +98,8 @@ PendingWrites::PendingWrites()
     : inserts_(arrays({i4,    i4, i4, i4,    i4, i8,    i8,   i8, i8, i4, i4, i4, i4, i4, i4,    i8, i8,   i4,   i8,
                        bytes, i4, i8, bytes, i8, bytes, text, i8, i4, i4, i8, i4, i8, i8, bytes, i8, text, bytes})),
       updates_(arrays(
-          {i4, i4, i4, i4, i4, i8, i8, i8, i8, i4, i4, i4, i4, i4, i4, i8, i8, i4, i8, bytes, i4, i8, bytes, i8})),
-      entries_(arrays({i8, i4, i4, i4, bytes, i8, i8, i8, bytes, bytes, i8, i8})),
+          {i4, i4, i4, i4, i4, i8, i8, i8, i8, i4, i4, i4, i4, i4, i4, i8, i8, i4, i8, bytes, i4, i8, bytes, i8, i8})),
+      entries_(arrays({i8, i4, i4, i4, bytes, i8, i8, i8, bytes, bytes, i8, i8, i8})),
       keys_(arrays({text, text, text, i8, bytes, i8})),
       expiries_(arrays({text, text, text, i8, i8})),
       requests_(arrays({i8, text, i4, bytes, i4, i4, boolean, i8})),
@@ -154,9 +159,13 @@ void PendingWrites::insert(const TaskRow& row, int line_group) {
     else payload_.add_to(c[36], row.input);
 }
 
-void PendingWrites::update(const TaskRow& row, int line_group) { add_changing(updates_, row, line_group); }
+void PendingWrites::update(const TaskRow& row, int line_group, std::optional<std::int64_t> behind) {
+    add_changing(updates_, row, line_group);
+    add_optional(updates_[24], behind);
+}
 
-void PendingWrites::append(const TaskRow& row, Instant at, const transition::NewEntry& entry) {
+void PendingWrites::append(const TaskRow& row, Instant at, const transition::NewEntry& entry,
+                           std::optional<std::int64_t> behind) {
     const bool has_long_input = entry.kind == EntryKind::submitted && row.input.size() > inline_input_max;
     auto& c = entries_;
     c[0].add_int8(row.ref);
@@ -172,6 +181,7 @@ void PendingWrites::append(const TaskRow& row, Instant at, const transition::New
     payload_.add_to(c[9], entry.error);
     c[10].add_int8(entry.cost_uusd);
     c[11].add_int8(++seq_);
+    add_optional(c[12], behind);
 }
 
 void PendingWrites::put_queue(const QueueKey& key, const QueueSettings& settings) {

@@ -6,6 +6,7 @@
 #include "store/postgres/task_columns.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +19,10 @@ public:
 
     // ---- what is written; by id the later writing of a row takes the place of an earlier one
     void insert(const core::TaskRow& row, int line_group);
-    void update(const core::TaskRow& row, int line_group);
-    void append(const core::TaskRow& row, core::Instant at, const core::transition::NewEntry& entry);
+    /// `behind`: a transaction whose entries the task's next ones must stand behind in the feed, if it is not this one.
+    void update(const core::TaskRow& row, int line_group, std::optional<std::int64_t> behind);
+    void append(const core::TaskRow& row, core::Instant at, const core::transition::NewEntry& entry,
+                std::optional<std::int64_t> behind);
     void put_queue(const core::QueueKey& key, const core::QueueSettings& settings);
     void put_key(const core::KeyName& name, const core::KeyRow& row);
     void set_key_expiry(const core::KeyName& name, core::TaskRef task, std::optional<core::Instant> expires);

@@ -36,6 +36,11 @@ Error no_backup(const std::string& file) {
                                "server's own backups"};
 }
 
+// The first time at once: mostly it was a matter of the moment.
+void wait_before(int tries) {
+    if (tries > 0) std::this_thread::sleep_for(10ms * (1 << tries));
+}
+
 class PostgresStore final : public Store {
 public:
     PostgresStore(PostgresUrl url, PostgresOptions options)
@@ -76,9 +81,11 @@ private:
     Result<void> connect();
     Result<void> join(std::span<const Command> batch);
     Attempt attempt(std::span<const Command> batch, Applied& applied);
-    Attempt after_failure();
-    /// Whether the batch in doubt was committed.
-    Result<bool> was_committed();
+    Attempt attempt_close();
+    Attempt after_failure(bool is_committing);
+    void after_commit();
+    /// What became of the transaction in doubt. Nothing when it cannot be known now.
+    std::optional<bool> was_committed();
 
     PostgresUrl url_;
     PostgresOptions options_;
@@ -89,8 +96,10 @@ private:
     std::unique_ptr<LedgerBase> ledger_;
     std::unique_ptr<WorkerLease> lease_;
     Membership membership_;
-    std::optional<Error> error_;    // of the last attempt
-    std::optional<Applied> doubt_;  // answers of a batch whose commit was sent, and of which nothing was heard
+    std::optional<Error> error_;  // of the last attempt
+    Applied answers_;             // of the newest batch that was sent
+    bool is_in_doubt_ = false;    // its commit was sent, and nothing was heard of it
+    bool is_disowned_ = false;    // others have declared this process dead
     bool is_away_ = false;
     bool is_closed_ = false;
 };
@@ -138,14 +147,35 @@ Result<void> PostgresStore::close() {
     if (is_closed_) return Error{Errc::store_unavailable, url_.shown + ": the store was closed; open it again"};
     is_closed_ = true;
     if (membership_.worker == 0) return {};
-    if (auto connected = connect(); !connected) return connected;
+    for (int tries = 0; tries < tries_max; ++tries) {
+        const Attempt ended = attempt_close();
+        if (ended == Attempt::failed) break;
+        if (ended == Attempt::again) {
+            wait_before(tries);
+            continue;
+        }
+        auto left = lease_->leave(connection_);
+        lease_.reset();
+        return left;
+    }
+    return *error_;
+}
+
+PostgresStore::Attempt PostgresStore::attempt_close() {
+    if (auto connected = connect(); !connected) {
+        error_ = connected.error();
+        return Attempt::again;
+    }
+    // Whether a batch or this very end is in doubt: what is still held is handed back.
+    if (is_in_doubt_ && !was_committed()) return is_disowned_ ? Attempt::failed : Attempt::again;
+    membership_.dead.clear();
     tables_.set_membership(membership_);
     ledger_->close();
+    const bool is_committing = !tables_.failure();
     tables_.commit();
-    if (tables_.failure()) return *tables_.failure();
-    auto left = lease_->leave(connection_);
-    lease_.reset();
-    return left;
+    if (tables_.failure()) return after_failure(is_committing);
+    ledger_->flushed();
+    return Attempt::done;
 }
 
 // ---- batches -----------------------------------------------------------------------------------------------------
@@ -159,7 +189,7 @@ Result<Applied> PostgresStore::apply(std::span<const Command> batch) {
         const Attempt ended = attempt(batch, applied);
         if (ended == Attempt::done) return applied;
         if (ended == Attempt::failed) return *error_;
-        if (tries > 0) std::this_thread::sleep_for(10ms * (1 << tries));
+        wait_before(tries);
     }
     is_away_ = true;
     return *error_;
@@ -168,22 +198,13 @@ Result<Applied> PostgresStore::apply(std::span<const Command> batch) {
 PostgresStore::Attempt PostgresStore::attempt(std::span<const Command> batch, Applied& applied) {
     if (auto connected = connect(); !connected) {
         error_ = connected.error();
-        is_away_ = connected.error().code == Errc::store_unavailable;
-        return is_away_ ? Attempt::again : Attempt::failed;
+        return error_->code == Errc::store_unavailable ? Attempt::again : Attempt::failed;
     }
-    if (doubt_) {
-        const auto committed = was_committed();
-        if (!committed) {
-            error_ = committed.error();
-            return Attempt::again;
-        }
-        std::optional<Applied> answers = std::exchange(doubt_, std::nullopt);
-        ledger_->reload({});
-        if (*committed) {
-            ++membership_.batch;
-            applied = std::move(*answers);
-            return Attempt::done;
-        }
+    if (is_in_doubt_) {
+        const std::optional<bool> committed = was_committed();
+        if (!committed) return is_disowned_ ? Attempt::failed : Attempt::again;
+        applied = std::exchange(answers_, {});
+        if (*committed) return Attempt::done;
     }
     if (auto joined = join(batch); !joined) {
         error_ = joined.error();
@@ -193,46 +214,66 @@ PostgresStore::Attempt PostgresStore::attempt(std::span<const Command> batch, Ap
     tables_.set_membership(membership_);
     applied = ledger_->apply(batch);
     const bool is_committing = !tables_.failure();
+    applied.look_again = lease_ && !lease_->hears() ? look_again_blind : look_again;
     tables_.commit();
-    if (!tables_.failure()) {
-        if (membership_.worker != 0) ++membership_.batch;
-        if (lease_) lease_->settle(membership_);
-        ledger_->flushed();
-        PAWL_ASSERT(applied.replies.size() == batch.size());
-        applied.look_again = lease_ && !lease_->hears() ? look_again_blind : look_again;
-        return Attempt::done;
+    if (tables_.failure()) {
+        answers_ = std::move(applied);
+        return after_failure(is_committing);
     }
-    if (is_committing && membership_.worker != 0 && tables_.fault() && is_outcome_unknown(tables_.fault()->fault)) {
-        doubt_ = std::move(applied);
-        applied = {};
-    }
-    return after_failure();
+    PAWL_ASSERT(applied.replies.size() == batch.size());
+    after_commit();
+    return Attempt::done;
 }
 
-PostgresStore::Attempt PostgresStore::after_failure() {
+void PostgresStore::after_commit() {
+    if (membership_.worker != 0) ++membership_.batch;
+    if (lease_) lease_->settle(membership_);
+    ledger_->flushed();
+}
+
+PostgresStore::Attempt PostgresStore::after_failure(bool is_committing) {
     error_ = *tables_.failure();
     const std::optional<PgError> fault = tables_.fault();
-    const bool is_disowned = tables_.is_disowned();
+    is_disowned_ = tables_.is_disowned();
+    is_in_doubt_ = is_committing && fault && is_outcome_unknown(fault->fault);
     tables_.roll_back();
-    if (!doubt_) ledger_->reload({});
-    if (is_disowned) return Attempt::failed;
+    if (!is_in_doubt_) ledger_->reload({});
+    if (is_disowned_) return Attempt::failed;
     // Two processes took one id, or one number of an entry, at the same moment: the second look sees the first.
     const bool is_worth_it = fault && (is_retryable(fault->fault) || fault->fault == PgFault::unique_violation);
     return is_worth_it ? Attempt::again : Attempt::failed;
 }
 
-Result<bool> PostgresStore::was_committed() {
-    constexpr PgStatement newest_batch{"newest_batch", "select batch from writer where worker = $1"};
-    const auto rows = connection_.query(newest_batch, PgParameters().int4(membership_.worker), connect_max);
-    if (!rows) return to_error(rows.error(), url_.shown + ": reading whether the last batch was stored");
-    // Declared dead meanwhile: nobody can tell any more, and nothing of this process counts.
-    if (rows->empty()) {
-        return Error{Errc::store_unavailable,
-                     url_.shown +
-                         ": this process was away for too long and was declared dead; whether its last batch "
-                         "was stored is unknown"};
+// The server may still be at work for the connection that was lost: a worker's row is then locked, and a client's
+// transaction in progress.
+std::optional<bool> PostgresStore::was_committed() {
+    constexpr PgStatement newest_batch{"newest_batch", "select batch from writer where worker = $1 for update"};
+    constexpr PgStatement outcome_of{"outcome_of", "select pg_xact_status($1::text::xid8)"};
+    const bool is_worker = membership_.worker != 0;
+    const std::string transaction = std::to_string(tables_.transaction());
+    const auto rows = is_worker ? connection_.query(newest_batch, PgParameters().int4(membership_.worker), connect_max)
+                                : connection_.query(outcome_of, PgParameters().text(transaction), connect_max);
+    if (!rows) {
+        error_ = to_error(rows.error(), url_.shown + ": reading whether the last batch was stored");
+        return std::nullopt;
     }
-    return rows->integer(0, 0) == membership_.batch + 1;
+    // Declared dead meanwhile: nobody can tell any more, and nothing of this process counts.
+    is_disowned_ = is_worker && rows->empty();
+    const bool is_known = is_worker ? !rows->empty() : !rows->is_null(0, 0) && rows->text(0, 0) != "in progress";
+    if (!is_known) {
+        error_ =
+            Error{Errc::store_unavailable,
+                  url_.shown + (is_disowned_ ? ": this process was away for too long and was declared dead; whether "
+                                               "its last batch was stored is unknown"
+                                             : ": whether the last batch was stored is not yet known")};
+        return std::nullopt;
+    }
+    const bool is_committed =
+        is_worker ? rows->integer(0, 0) == membership_.batch + 1 : rows->text(0, 0) == "committed";
+    is_in_doubt_ = false;
+    if (is_committed) after_commit();
+    else ledger_->reload({});
+    return is_committed;
 }
 
 class PostgresReader final : public Reader {

@@ -134,6 +134,7 @@ void PostgresTables::end_transaction() {
     told_.clear();
     rows_.clear();
     written_.clear();
+    behind_.clear();
     ids_.clear();
     keys_.clear();
     busy_.clear();
@@ -201,6 +202,7 @@ void PostgresTables::take_rows(const PgRows& rows, bool with_input) {
         if (with_input) task.stored.row.input = read_payload(rows, r, pg_task_columns, &task.stored.is_readable);
         task.stored.lane = task.line_group;  // until the keys are known
         ids_[task.stored.row.id.bytes] = task.stored.row.ref;
+        if (task.transaction > transaction_) behind_[task.stored.row.ref] = task.transaction;
         rows_[task.stored.row.ref] = {std::move(task.stored), with_input};
     }
 }
@@ -262,17 +264,24 @@ void PostgresTables::update(const TaskRow& row, LaneId) {
         written_.insert(row.ref);
     }
     if (failure_) return;
-    writes_.update(row, group);
+    writes_.update(row, group, behind(row.ref));
     rows_.erase(row.ref);  // what was read of it is no longer so
     if (row.fence.claim != 0 && row.fence.claim != membership_.worker) told_.insert(row.fence.claim);
     if (line_of(row) == Line::ready || is_final(row.state) || row.state == TaskState::paused) has_news_ = true;
+    if (line_of(row) == Line::suspect) has_suspects_ = true;
 }
 
 // ---- journal -----------------------------------------------------------------------------------------------------
 
 void PostgresTables::append(std::int64_t, const TaskRow& row, Instant at, const transition::NewEntry& entry) {
-    writes_.append(row, at, entry);
+    writes_.append(row, at, entry, behind(row.ref));
     newest_ = {transaction_, writes_.seq()};
+}
+
+// It waited for the row, or found it after others had gone on with it: they began later, and were done sooner.
+std::optional<std::int64_t> PostgresTables::behind(TaskRef ref) const {
+    const auto found = behind_.find(ref);
+    return found == behind_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::vector<Entry> PostgresTables::entries(TaskRef task, const Span& span) {

@@ -58,6 +58,8 @@ public:
     void roll_back();
     /// What made it fail, for a decision about trying again.
     const std::optional<PgError>& fault() const { return fault_; }
+    /// The number of the newest transaction.
+    std::int64_t transaction() const { return transaction_; }
     /// It has been declared dead: what it holds belongs to others.
     bool is_disowned() const { return is_disowned_; }
 
@@ -106,6 +108,7 @@ public:
     // ---- SharedTables
     Outlook look(std::span<const core::Command> batch, const Held& held) override;
     Outlook look_at_held(const Held& held) override;
+    Claimable claimable(const core::Claim& claim, int rows_max, const IsOpen& is_open) override;
     core::TaskRef new_ref() override;
     bool is_busy(const core::KeyName& key) override { return busy_.contains(key); }
     std::int32_t worker() const override { return membership_.worker; }
@@ -132,17 +135,21 @@ private:
     Wanted wanted_by(std::span<const core::Command> batch, const Held& held) const;
     void ask_keys(PgPipeline& pipeline, const Wanted& wanted);
     void ask_rows(PgPipeline& pipeline, const Wanted& wanted);
-    void ask_held(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
+    void ask_locks(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
     void ask_dead(PgPipeline& pipeline, Outlook& outlook);
     void ask_queues(PgPipeline& pipeline);
-    std::vector<int> groups_for(const core::Claim& claim) const;
+    std::vector<int> groups_for(const core::Claim& claim, const IsOpen& is_open) const;
     void note_queues(std::span<const core::Command> batch, Outlook& outlook);
-    /// How many of its tasks run; nothing when another process claims from it now.
-    std::optional<int> lock_and_count_running(const core::QueueKey& key);
-    void find_claimable(std::span<const core::Command> batch, Outlook& outlook);
+    /// How many tasks of each run; missing is the queue that another process claims from now.
+    std::map<core::QueueKey, int> lock_and_count_running(const std::set<core::QueueKey>& keys);
+    std::vector<core::StoredRow> stored(const std::vector<core::TaskRef>& refs);
+    bool run_look(PgPipeline& pipeline);
     void finish_look(std::span<const core::Command> batch, const Wanted& wanted, Outlook& outlook);
 
     // ---- groups of lanes
+    /// Whose entries the task's next ones must stand behind in the feed, when that one began after this transaction.
+    std::optional<std::int64_t> behind(core::TaskRef ref) const;
+
     int group_of(const core::LaneKey& key);
     const core::LaneKey* group_key(int group);
     void refresh_groups(PgPipeline& pipeline);
@@ -167,11 +174,11 @@ private:
     };
     std::unordered_map<core::TaskRef, Image> rows_;
     std::set<core::TaskRef> written_;  // updates that are pending
+    std::unordered_map<core::TaskRef, std::int64_t> behind_;
     std::map<std::array<std::uint8_t, 16>, core::TaskRef> ids_;
     std::map<core::KeyName, std::optional<core::KeyRow>> keys_;
     std::set<core::KeyName> busy_, written_keys_, written_expiries_;
     std::map<core::QueueKey, core::QueueSettings> settings_;
-    std::set<core::QueueKey> closed_;  // nothing is claimed from these
     bool has_suspects_ = false;
     std::deque<core::TaskRef> new_refs_;
 

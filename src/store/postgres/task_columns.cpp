@@ -76,6 +76,7 @@ PgTask read_task(const PgRows& rows, int r) {
     row.error = read_payload(rows, r, 32, &stored.is_readable);
     row.format_min = small_at(rows, r, 33);
     row.journal_bytes = rows.integer(r, 34);
+    task.transaction = rows.integer(r, 38);
     if (row.state != TaskState::running) return task;
     row.last_no = small_at(rows, r, 35);
     row.has_progressed = rows.boolean(r, 36);

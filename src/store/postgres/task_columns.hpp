@@ -12,19 +12,21 @@ namespace pawl::store {
 
 // The columns in the order in which read_task takes them. The last ones are for a running row, which is not written at
 // every entry: what the journal says of it.
-#define PAWL_PG_TASK_COLUMNS                                                                                  \
-    "t.id, t.public_id, t.line_group, t.flow_key, t.sort_key, t.state, t.reason, t.reason_before, t.due, "    \
-    "t.expires, t.deadline, t.fence, t.revision, t.claimed_no, t.last_no, t.crash_count, t.ending, t.flags, " \
-    "t.updated, t.active, t.reopened, t.generation, t.priority, t.deadline_length, t.queue_timeout, "         \
-    "t.max_attempts, t.definition, t.root, t.parent, t.trace_id, t.created, t.k, t.error, t.format_min, "     \
-    "t.journal_bytes, "                                                                                       \
-    "case when t.state = 1 then (select max(no) from journal where task = t.id) end, "                        \
-    "t.state = 1 and exists (select 1 from journal where task = t.id and no > t.claimed_no and kind "         \
-    "in " PAWL_PROGRESS_KINDS                                                                                 \
-    "), "                                                                                                     \
-    "case when t.state = 1 then (select coalesce(sum(coalesce(octet_length(result) - 1, 0) + "                \
-    "coalesce(octet_length(error) - 1, 0)), 0)::bigint from journal where task = t.id and no > t.last_no) end"
-constexpr int pg_task_columns = 38;
+#define PAWL_PG_TASK_COLUMNS                                                                                     \
+    "t.id, t.public_id, t.line_group, t.flow_key, t.sort_key, t.state, t.reason, t.reason_before, t.due, "       \
+    "t.expires, t.deadline, t.fence, t.revision, t.claimed_no, t.last_no, t.crash_count, t.ending, t.flags, "    \
+    "t.updated, t.active, t.reopened, t.generation, t.priority, t.deadline_length, t.queue_timeout, "            \
+    "t.max_attempts, t.definition, t.root, t.parent, t.trace_id, t.created, t.k, t.error, t.format_min, "        \
+    "t.journal_bytes, "                                                                                          \
+    "case when t.state = 1 then (select max(no) from journal where task = t.id) end, "                           \
+    "t.state = 1 and exists (select 1 from journal where task = t.id and no > t.claimed_no and kind "            \
+    "in " PAWL_PROGRESS_KINDS                                                                                    \
+    "), "                                                                                                        \
+    "case when t.state = 1 then (select coalesce(sum(coalesce(octet_length(result) - 1, 0) + "                   \
+    "coalesce(octet_length(error) - 1, 0)), 0)::bigint from journal where task = t.id and no > t.last_no) end, " \
+    "(case when t.state = 1 then (select xact from journal where task = t.id order by no desc limit 1) else "    \
+    "t.xact end)::text::bigint"
+constexpr int pg_task_columns = 39;
 
 // The input, wherever it stands.
 #define PAWL_PG_INPUT_COLUMN "coalesce(t.input, (select result from journal where task = t.id and no = 1))"
@@ -33,6 +35,7 @@ constexpr int pg_task_columns = 38;
 struct PgTask {
     core::StoredRow stored;
     int line_group = 0;
+    std::int64_t transaction = 0;  ///< where its newest entry stands in the feed
 };
 PgTask read_task(const PgRows& rows, int row);
 

@@ -26,15 +26,13 @@ constexpr PgStatement add_worker{
     "with w as (insert into worker(host, pid, program, version, types, queues, slots, session, registered, seen, "
     "lease_until) values($1, $2, $3, $4, $5, $6, $7, $8, pawl_now(), pawl_now(), pawl_now() + $9) returning id) "
     "insert into writer(worker, batch) select id, 0 from w returning worker"};
-constexpr PgStatement hold_session{"hold_session", "select pg_try_advisory_lock(1885435756, $1)"};
+constexpr PgStatement take_session{"take_session", "select pg_try_advisory_lock(hashtext(current_schema()), $1)"};
 constexpr PgStatement renew_lease{
     "renew_lease",
     "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = $3 where id = $1 and ended is null"};
 constexpr PgStatement see_others{
-    "see_others",
-    "select w.id, w.seen, w.session, exists (select 1 from pg_locks where locktype = 'advisory' and granted and "
-    "classid = 1885435756 and objid = w.id::oid and database = (select oid from pg_database where datname = "
-    "current_database())) from worker w where w.ended is null and w.id <> $1"};
+    "see_others", "select w.id, w.seen, w.session, exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
+                  ") from worker w where w.ended is null and w.id <> $1"};
 constexpr PgStatement end_worker{
     "end_worker",
     "with w as (delete from writer where worker = $1) update worker set ended = pawl_now() where id = $1 and ended is "
@@ -141,17 +139,29 @@ void WorkerLease::run() {
     }
 }
 
-// Whatever was observed before is void.
-bool WorkerLease::connect() {
+void WorkerLease::lose() {
+    connection_.close();
     others_.clear();
-    hears_ = false;
+    hears_ = has_session_ = false;
+    std::lock_guard lock(mutex_);
+    dead_.clear();
+}
+
+// While an earlier session of ours has not been noticed to be gone, it has the lock.
+PgResult<void> WorkerLease::hold_session() {
+    if (connection_.is_pooled() || has_session_) return {};
+    const auto held = connection_.query(take_session, PgParameters().int4(worker_), answer_max);
+    if (!held) return held.error();
+    has_session_ = held->boolean(0, 0);
+    return {};
+}
+
+bool WorkerLease::connect() {
     wait_ = std::clamp<Micros>(wait_ * 2, reconnect_first, reconnect_most);
     if (auto opened = connection_.open(url_, answer_max, {{"statement_timeout", "5s"}}); !opened) return false;
     if (!connection_.is_pooled()) {
-        const auto held = connection_.query(hold_session, PgParameters().int4(worker_), answer_max);
-        const auto heard = connection_.listen(notify_channel(url_), answer_max);
-        if (!held || !heard) {
-            connection_.close();
+        if (!hold_session() || !connection_.listen(notify_channel(url_), answer_max)) {
+            lose();
             return false;
         }
         hears_ = true;
@@ -167,17 +177,17 @@ void WorkerLease::turn() {
     // A process whose loop stands still is as good as dead, and must be taken for dead.
     const std::uint64_t beats = beats_.load(std::memory_order_relaxed);
     if (now - renewed_ >= options_.length / 3 && beats != beats_at_renewal_) {
-        if (!renew()) return connection_.close();
+        if (!renew()) return lose();
         renewed_ = now;
         beats_at_renewal_ = beats;
     }
     if (now - watched_ >= watch_every) {
-        if (!watch()) return connection_.close();
+        if (!hold_session() || !watch()) return lose();
         watched_ = now;
         judge(now);
     }
     auto heard = connection_.poll_notifications(watch_every);
-    if (!heard) return connection_.close();
+    if (!heard) return lose();
     bool has_news = false, concerns_us = now - asked_ >= ask_all_every;
     if (concerns_us) asked_ = now;
     for (const std::string& payload : *heard) {
@@ -197,6 +207,7 @@ PgResult<void> WorkerLease::renew() {
         renew_lease, PgParameters().int4(worker_).int8(options_.length.count()).boolean(!connection_.is_pooled()),
         answer_max);
     if (!renewed) return renewed.error();
+    if (renewed->affected() == 0) call();  // declared dead: the next look says so
     return {};
 }
 

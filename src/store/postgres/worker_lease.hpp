@@ -24,6 +24,12 @@
 
 namespace pawl::store {
 
+// The lock that a worker's session holds: numbers of workers are those of one schema, locks those of a database.
+#define PAWL_PG_SESSION_LOCK                                                                                  \
+    "locktype = 'advisory' and granted and objsubid = 2 and classid = (hashtext(current_schema())::bigint & " \
+    "4294967295)::oid and objid = w.id::oid and database = (select oid from pg_database where datname = "     \
+    "current_database())"
+
 class WorkerLease {
 public:
     struct Options {
@@ -63,7 +69,10 @@ private:
     WorkerLease(const PostgresUrl& url, std::int32_t worker, Options options);
     void run();
     bool connect();
+    PgResult<void> hold_session();
     void turn();
+    /// What was observed through the connection is void.
+    void lose();
     PgResult<void> renew();
     PgResult<void> watch();
     void judge(Time now);
@@ -74,6 +83,7 @@ private:
     const Options options_;
     PgConnection connection_;
     std::map<std::int32_t, Other> others_;  // of the lease's thread
+    bool has_session_ = false;
     Time renewed_{}, watched_{}, asked_{};
     std::uint64_t beats_at_renewal_ = 0;
     core::Micros wait_{};

@@ -62,6 +62,7 @@ create table queue(
 );
 
 create sequence task_id as bigint;
+create sequence feed_order as bigint;
 
 create table task(
     id bigint primary key,
@@ -100,6 +101,7 @@ create table task(
     error bytea,
     format_min int not null,          -- what a worker must read to go on; an older one leaves it alone
     journal_bytes bigint not null,    -- of the results and errors of the entries up to last_no
+    xact xid8 not null default pg_current_xact_id(),  -- that of its newest entry; of a running task the journal knows
     input bytea                       -- up to 1 KiB; a longer one is the result of the submitted entry
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
@@ -127,8 +129,10 @@ create table journal(
     result bytea,
     error bytea,
     cost_uusd bigint not null,
-    xact xid8 not null default pg_current_xact_id(),  -- with seq the feed's cursor: commit order as far as one exists
-    seq bigint not null,              -- within its transaction
+    -- With seq the feed's cursor: commit order as far as one exists. The number of the transaction; or, when an entry
+    -- before it in its task has a higher one, that.
+    xact xid8 not null default pg_current_xact_id(),
+    seq bigint not null,              -- within its transaction; above 2^32, and by feed_order, when xact is not its own
     primary key(task, no)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.2);
 create index journal_feed on journal(xact, seq);
