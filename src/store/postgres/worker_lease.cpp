@@ -21,17 +21,22 @@ constexpr Micros ask_all_every = 1s;
 constexpr Micros reconnect_first = 100ms;
 constexpr Micros reconnect_most = 1s;
 
+// The server's life: another one after a restart or a failover.
+#define PAWL_PG_LIFE \
+    "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+
 constexpr PgStatement add_worker{
     "add_worker",
-    "with w as (insert into worker(host, pid, program, version, types, queues, slots, session, registered, seen, "
-    "lease_until) values($1, $2, $3, $4, $5, $6, $7, $8, pawl_now(), pawl_now(), pawl_now() + $9) returning id) "
+    "with w as (insert into worker(host, pid, program, version, types, queues, slots, registered, seen, lease_until) "
+    "values($1, $2, $3, $4, $5, $6, $7, pawl_now(), pawl_now(), pawl_now() + $8) returning id) "
     "insert into writer(worker, batch) select id, 0 from w returning worker"};
 constexpr PgStatement take_session{"take_session", "select pg_try_advisory_lock(hashtext(current_schema()), $1)"};
 constexpr PgStatement renew_lease{
     "renew_lease",
-    "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = $3 where id = $1 and ended is null"};
+    "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = case when $3 then " PAWL_PG_LIFE
+    " end where id = $1 and ended is null"};
 constexpr PgStatement see_others{
-    "see_others", "select w.id, w.seen, w.session, exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
+    "see_others", "select w.id, w.seen, coalesce(w.session = " PAWL_PG_LIFE ", false), exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
                   ") from worker w where w.ended is null and w.id <> $1"};
 constexpr PgStatement end_worker{
     "end_worker",
@@ -90,7 +95,6 @@ Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection,
                                            .text(types)
                                            .text(queues)
                                            .int4(claim.tasks_max)
-                                           .boolean(false)
                                            .int8(options.length.count()),
                                        answer_max);
     if (!rows) return to_error(rows.error(), connection.url().shown + ": registering as a worker");
@@ -222,8 +226,9 @@ PgResult<void> WorkerLease::watch() {
         Other other = known == others_.end() ? Other{rows->integer(r, 1), now, {}, false} : known->second;
         if (other.seen != rows->integer(r, 1)) other = {rows->integer(r, 1), now, {}, other.had_session};
         const bool has_session = rows->boolean(r, 3);
+        // A session of the server's present life that is not there has ended, whether we saw it or not.
+        other.had_session = other.had_session || has_session || rows->boolean(r, 2);
         if (has_session) {
-            other.had_session = true;
             other.session_gone.reset();
         } else if (other.had_session && !other.session_gone) {
             other.session_gone = now;
