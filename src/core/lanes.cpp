@@ -92,6 +92,8 @@ void Lanes::forget() {
     queues_.clear();
     queue_ids_.clear();
     suspects_.clear();
+    filled_.clear();
+    noted_.clear();
     at_risk_ = 0;
     for (Plan& plan : plans_) {
         plan.parts.clear();
