@@ -142,7 +142,7 @@ void LedgerBase::reload(const Marks& marks) {
     seq_ = marks.seq;
     ref_ = marks.ref;
     flushed_ = batch_;
-    load_memory();
+    if (!shared_) load_memory();  // the next look says what is needed; the connection may be lost
 }
 
 // ---- batches -----------------------------------------------------------------------------------------------------

@@ -38,7 +38,9 @@ void MemoryAndPostgres::open() {
     store::PostgresOptions options;
     options.clock = &clock_;
     options.dead = std::exchange(dead_, {});
-    postgres_ = store::open_postgres(url_, options).value();
+    auto opened = store::open_postgres(url_, options);
+    for (int n = 0; !opened && n < repeats_max; ++n) opened = store::open_postgres(url_, options);
+    postgres_ = std::move(opened).value();
 }
 
 void MemoryAndPostgres::crash() {

@@ -62,9 +62,9 @@ CutProxy::~CutProxy() {
     ::close(wake_);
 }
 
-void CutProxy::arm(Cut cut, std::size_t bytes) {
+void CutProxy::arm(Cut cut, std::size_t bytes, bool lingers) {
     std::lock_guard lock(mutex_);
-    armed_ = {cut, bytes};
+    armed_ = {cut, bytes, lingers};
 }
 
 void CutProxy::disarm() {
@@ -82,6 +82,7 @@ void CutProxy::heal() { is_off_ = false; }
 bool CutProxy::take(Cut cut) {
     std::lock_guard lock(mutex_);
     if (!armed_ || armed_->cut != cut) return false;
+    lingers_ = armed_->lingers;
     armed_.reset();
     return true;
 }
@@ -94,6 +95,7 @@ std::optional<std::size_t> CutProxy::due(Cut cut, std::size_t bytes) {
         return std::nullopt;
     }
     const std::size_t left = armed_->bytes;
+    lingers_ = armed_->lingers;
     armed_.reset();
     return left;
 }
@@ -142,26 +144,28 @@ void CutProxy::end(Pair& pair) {
     pair.is_over = true;
 }
 
+void CutProxy::cut(Pair& pair) {
+    ++cuts_;
+    if (!lingers_) {
+        ::shutdown(pair.server, SHUT_WR);
+        while (!received(pair.server).empty()) {}
+    }
+    end(pair);
+}
+
 void CutProxy::pass_from_client(Pair& pair) {
     const std::string bytes = received(pair.client);
     pair.sent += bytes;
     const bool has_commit = pair.sent.find(commit_asked) != std::string::npos;
     pair.sent.erase(0, pair.sent.size() - std::min(pair.sent.size(), commit_asked.size() - 1));
     if (bytes.empty()) return end(pair);
-    if (has_commit && take(Cut::before_commit)) {
-        ++cuts_;
-        return end(pair);
-    }
+    if (has_commit && take(Cut::before_commit)) return cut(pair);
     const std::optional<std::size_t> left = due(Cut::at_bytes, bytes.size());
     if (!send_all(pair.server, std::string_view(bytes).substr(0, left.value_or(bytes.size()))) || left) {
-        if (left) ++cuts_;
-        return end(pair);
+        return left ? cut(pair) : end(pair);
     }
     if (has_commit) pair.commit_is_out = true;
-    if (has_commit && take(Cut::during_commit)) {
-        ++cuts_;
-        end(pair);
-    }
+    if (has_commit && take(Cut::during_commit)) cut(pair);
 }
 
 void CutProxy::pass_from_server(Pair& pair) {
@@ -170,15 +174,11 @@ void CutProxy::pass_from_server(Pair& pair) {
     const bool is_answer = bytes.find(commit_answered) != std::string::npos;
     if (pair.commit_is_out && is_answer) {
         pair.commit_is_out = false;
-        if (take(Cut::after_commit)) {
-            ++cuts_;
-            return end(pair);
-        }
+        if (take(Cut::after_commit)) return cut(pair);
     }
     const std::optional<std::size_t> left = due(Cut::in_answer, bytes.size());
     if (!send_all(pair.client, std::string_view(bytes).substr(0, left.value_or(bytes.size()))) || left) {
-        if (left) ++cuts_;
-        end(pair);
+        return left ? cut(pair) : end(pair);
     }
 }
 

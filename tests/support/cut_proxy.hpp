@@ -30,8 +30,9 @@ public:
     CutProxy& operator=(const CutProxy&) = delete;
 
     int port() const { return port_; }
-    /// Armed until it has happened; the newest counts. `bytes`: for the kinds that count them.
-    void arm(Cut cut, std::size_t bytes = 0);
+    /// Armed until it has happened; the newest counts. `bytes`: for the kinds that count them. Unless it lingers, the
+    /// server's session is over before another connection gets through.
+    void arm(Cut cut, std::size_t bytes = 0, bool lingers = false);
     void disarm();
     /// Ends all connections, and lets no new one through until heal().
     void cut_off();
@@ -42,6 +43,7 @@ private:
     struct Armed {
         Cut cut;
         std::size_t bytes;
+        bool lingers;
     };
     struct Pair {
         int client = -1, server = -1;
@@ -54,7 +56,8 @@ private:
     void accept_one();
     void pass_from_client(Pair& pair);
     void pass_from_server(Pair& pair);
-    void end(Pair& pair);
+    static void end(Pair& pair);
+    void cut(Pair& pair);
     /// What of `bytes` may still pass before the cut; nothing when no cut is due.
     std::optional<std::size_t> due(Cut cut, std::size_t bytes);
     bool take(Cut cut);
@@ -67,6 +70,7 @@ private:
     std::list<Pair> pairs_;  // of the thread
     std::atomic<bool> stopping_{false}, is_off_{false};
     std::atomic<int> cuts_{0};
+    bool lingers_ = false;  // the newest cut
     std::thread thread_;
 };
 
