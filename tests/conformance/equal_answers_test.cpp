@@ -1,9 +1,8 @@
 // The memory store stands for every store in the simulation: so every store must answer exactly as it does.
+#include "conformance/memory_and_postgres.hpp"
 #include "conformance/random_commands.hpp"
 #include "conformance/shown_answers.hpp"
-#include "conformance/twin_names.hpp"
 #include "store/memory/memory_store.hpp"
-#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "support/manual_clock.hpp"
 #include "support/postgres.hpp"
@@ -16,12 +15,6 @@ namespace {
 
 using namespace core;
 using namespace std::chrono_literals;
-
-std::string text_of(const std::vector<Command>& batch) {
-    std::string text;
-    for (const Command& command : batch) text += "\n  " + shown(command);
-    return text;
-}
 
 class TwoStores {
 public:
@@ -88,75 +81,6 @@ TEST_P(EqualAnswers, MemoryAndSqliteAnswerAlikeWhateverComes) {
 INSTANTIATE_TEST_SUITE_P(Seeds, EqualAnswers, testing::Range(1, 26));
 
 // ---- PostgreSQL --------------------------------------------------------------------------------------------------
-
-// Every batch is durable when it is applied, so the memory store is flushed after each one. A process that dies is
-// declared dead by the next one, which finds what it held as the memory store finds it at its opening.
-class MemoryAndPostgres {
-public:
-    MemoryAndPostgres() { open(); }
-
-    void crash() {
-        if (postgres_->epoch() != 0) {
-            dead_.push_back(postgres_->epoch());
-            schema_.exec("update worker set lease_until = 0, seen = greatest((select max(at) from journal), " +
-                         std::to_string(count(purged_)) + ") where id = " + std::to_string(postgres_->epoch()));
-        }
-        disk_->crash();
-        open();
-    }
-    void close() {
-        apply({});  // after it both know what time it is
-        ASSERT_TRUE(memory_->close());
-        ASSERT_TRUE(postgres_->close());
-        open();
-    }
-    /// The answers of both, which must be equal.
-    Applied apply(const std::vector<Command>& batch) {
-        const Applied expected = memory_->apply(batch).value();
-        EXPECT_TRUE(memory_->flush());
-        std::vector<Command> translated;
-        for (const Command& command : batch) translated.push_back(names_.to_there(command));
-        const Result<Applied> got = postgres_->apply(translated);
-        EXPECT_TRUE(got) << got.error().message << " to" << text_of(batch);
-        if (!got) return expected;
-        names_.learn(expected, *got);
-        EXPECT_EQ(shown(without_own_matters(expected)), shown(without_own_matters(names_.to_here(*got))))
-            << "to" << text_of(batch);
-        now_ = expected.now;
-        for (const Command& command : batch)
-            if (std::holds_alternative<Purge>(command)) purged_ = now_;
-        return expected;
-    }
-    void compare() {
-        TwinReader expected(*memory_);
-        TwinReader got(*postgres_, &names_);
-        EXPECT_EQ(shown_all(expected), shown_all(got));
-    }
-    ManualClock& clock() { return clock_; }
-
-private:
-    void open() {
-        memory_.reset();
-        postgres_.reset();
-        // Both begin with the wall clock's time; on a server it never lies behind what was recorded.
-        const Micros behind{count(now_) - count(clock_.wall())};
-        if (behind > Micros{0}) clock_.jump_wall(behind);
-        memory_ = std::make_unique<store::MemoryStore>(disk_, clock_);
-        store::PostgresOptions options;
-        options.clock = &clock_;
-        options.dead = std::exchange(dead_, {});
-        postgres_ = store::open_postgres(schema_.url(), options).value();
-    }
-
-    ManualClock clock_;
-    TestSchema schema_;
-    TwinNames names_;
-    std::vector<std::int32_t> dead_;
-    Instant now_{}, purged_{};
-    std::shared_ptr<store::MemoryDisk> disk_ = std::make_shared<store::MemoryDisk>();
-    std::unique_ptr<store::MemoryStore> memory_;
-    std::unique_ptr<Store> postgres_;
-};
 
 class EqualAnswersOnPostgres : public testing::TestWithParam<int> {
 protected:

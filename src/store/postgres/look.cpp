@@ -109,7 +109,8 @@ struct PostgresTables::Wanted {
 
 PostgresTables::Wanted PostgresTables::wanted_by(std::span<const Command> batch, const Held& held) const {
     Wanted wanted;
-    if (membership_.asks_all) wanted.held = held.all();
+    const bool asks_all = membership_.asks_all || has_forgotten_;
+    if (asks_all) wanted.held = held.all();
     for (const Command& command : batch) {
         if (const auto* submit = std::get_if<Submit>(&command)) {
             wanted.has_submit = true;
@@ -127,7 +128,7 @@ PostgresTables::Wanted PostgresTables::wanted_by(std::span<const Command> batch,
             if (!record && !load) continue;
             const TaskRef ref = record ? record->task : load->task;
             if (const auto revision = held.revision(ref)) {
-                if (!membership_.asks_all) wanted.held.push_back({ref, *revision});
+                if (!asks_all) wanted.held.push_back({ref, *revision});
             } else {
                 wanted.rows.push_back(ref);
             }

@@ -118,6 +118,7 @@ void PostgresTables::commit() {
     pipeline.commit();
     if (!run(pipeline)) return;
     end_transaction();
+    has_forgotten_ = false;
 }
 
 // Short, whatever happened: who is told of too much only looks in vain.
@@ -148,6 +149,7 @@ void PostgresTables::roll_back() {
     failure_.reset();
     fault_.reset();
     is_disowned_ = false;
+    has_forgotten_ = true;
     writes_.clear();
     new_refs_.clear();
     // Groups may have been made in it.

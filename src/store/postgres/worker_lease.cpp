@@ -104,7 +104,10 @@ Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection,
 
 WorkerLease::WorkerLease(const PostgresUrl& url, std::int32_t worker, Options options)
     : url_(url), worker_(worker), options_(std::move(options)) {
-    if (options_.watches) thread_ = std::thread([this] { run(); });
+    if (!options_.watches) return;
+    // Before anything is claimed others know that there is a session: its end then tells them at once.
+    if (connect() && !renew()) lose();
+    thread_ = std::thread([this] { run(); });
 }
 
 WorkerLease::~WorkerLease() {
