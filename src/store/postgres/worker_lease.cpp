@@ -22,8 +22,7 @@ constexpr Micros reconnect_first = 100ms;
 constexpr Micros reconnect_most = 1s;
 
 // The server's life: another one after a restart or a failover.
-#define PAWL_PG_LIFE \
-    "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+#define PAWL_PG_LIFE "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 
 constexpr PgStatement add_worker{
     "add_worker",
@@ -35,9 +34,9 @@ constexpr PgStatement renew_lease{
     "renew_lease",
     "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = case when $3 then " PAWL_PG_LIFE
     " end where id = $1 and ended is null"};
-constexpr PgStatement see_others{
-    "see_others", "select w.id, w.seen, coalesce(w.session = " PAWL_PG_LIFE ", false), exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
-                  ") from worker w where w.ended is null and w.id <> $1"};
+constexpr PgStatement see_others{"see_others", "select w.id, w.seen, coalesce(w.session = " PAWL_PG_LIFE
+                                               ", false), exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
+                                               ") from worker w where w.ended is null and w.id <> $1"};
 constexpr PgStatement end_worker{
     "end_worker",
     "with w as (delete from writer where worker = $1) update worker set ended = pawl_now() where id = $1 and ended is "
