@@ -19,6 +19,7 @@ protected:
         auto m = member(lengths(lease, suspicion));
         for (int n = 0; n < tasks; ++n) m->run({submit(++submitted_)});
         EXPECT_EQ(static_cast<int>(m->claim_some(tasks + 1).size()), tasks);
+        wait_for_session(*m);
         return m;
     }
     static void take_one(Member& m) {
@@ -30,11 +31,18 @@ protected:
     }
 
 private:
+    void wait_for_session(const Member& m) {
+        const auto give_up = std::chrono::steady_clock::now() + 60s;
+        while (number("select count(*) from worker where seen > registered and id = " + std::to_string(m.worker())) ==
+               0)
+            ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "no sign of life";
+    }
+
     int submitted_ = 0;
 };
 
 TEST_F(PostgresLease, ATaskOfAClosedSessionIsTakenOverAfterTheSuspicion) {
-    auto dead = worker(1h, 100ms, 1), next = worker(1h, 100ms);
+    auto next = worker(1h, 100ms), dead = worker(1h, 100ms, 1);
     dead->die();
     take_one(*next);
     EXPECT_EQ(taken_over(), 1);
@@ -49,7 +57,7 @@ TEST_F(PostgresLease, ATaskOfAWorkerThatStandsStillIsTakenOverAfterItsLease) {
 }
 
 TEST_F(PostgresLease, TwoOthersTakeOverEachTaskOnce) {
-    auto dead = worker(1h, 100ms, 20), one = worker(1h, 100ms), other = worker(1h, 100ms);
+    auto one = worker(1h, 100ms), other = worker(1h, 100ms), dead = worker(1h, 100ms, 20);
     dead->die();
     take_one(*one);
     take_one(*other);

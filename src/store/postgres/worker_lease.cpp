@@ -31,8 +31,10 @@ constexpr PgStatement renew_lease{
     "renew_lease",
     "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = $3 where id = $1 and ended is null"};
 constexpr PgStatement see_others{
-    "see_others", "select w.id, w.seen, w.session, exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
-                  ") from worker w where w.ended is null and w.id <> $1"};
+    "see_others",
+    "select w.id, w.seen, w.session and w.seen > $2, exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
+    ") from worker w where w.ended is null and w.id <> $1"};
+constexpr PgStatement server_time{"server_time", "select pawl_now()"};
 constexpr PgStatement end_worker{
     "end_worker",
     "with w as (delete from writer where worker = $1) update worker set ended = pawl_now() where id = $1 and ended is "
@@ -166,8 +168,18 @@ bool WorkerLease::connect() {
         }
         hears_ = true;
     }
+    const auto time = connection_.query(server_time, {}, answer_max);
+    if (!time) {
+        lose();
+        return false;
+    }
+    connected_ = time->integer(0, 0);
     wait_ = {};
     renewed_ = watched_ = {};
+    {
+        std::lock_guard lock(mutex_);
+        asks_all_ = true;  // nobody heard what was said before
+    }
     call();
     return true;
 }
@@ -204,15 +216,14 @@ void WorkerLease::turn() {
 
 PgResult<void> WorkerLease::renew() {
     const auto renewed = connection_.query(
-        renew_lease, PgParameters().int4(worker_).int8(options_.length.count()).boolean(!connection_.is_pooled()),
-        answer_max);
+        renew_lease, PgParameters().int4(worker_).int8(options_.length.count()).boolean(has_session_), answer_max);
     if (!renewed) return renewed.error();
     if (renewed->affected() == 0) call();  // declared dead: the next look says so
     return {};
 }
 
 PgResult<void> WorkerLease::watch() {
-    const auto rows = connection_.query(see_others, PgParameters().int4(worker_), answer_max);
+    const auto rows = connection_.query(see_others, PgParameters().int4(worker_).int8(connected_), answer_max);
     if (!rows) return rows.error();
     const Time now = std::chrono::steady_clock::now();
     std::map<std::int32_t, Other> seen;
@@ -221,6 +232,8 @@ PgResult<void> WorkerLease::watch() {
         const auto known = others_.find(id);
         Other other = known == others_.end() ? Other{rows->integer(r, 1), now, {}, false} : known->second;
         if (other.seen != rows->integer(r, 1)) other = {rows->integer(r, 1), now, {}, other.had_session};
+        // It said so itself, through this same running of the server: then it was there, whether it was seen or not.
+        other.had_session = other.had_session || rows->boolean(r, 2);
         const bool has_session = rows->boolean(r, 3);
         if (has_session) {
             other.had_session = true;
