@@ -55,7 +55,7 @@ void one_by_one(const Run& run, const ModelEndpoint& model) {
     const Folder folder(run.folder);
     pawl::Program program;
     program.agent(doctor(model.base_url()));
-    pawl::Worker worker(program, "sqlite:" + folder.file("agents.db"));
+    pawl::Worker worker(program, run.store(folder, "agents"));
     if (const auto started = worker.start(); !started) give_up(started.error().message);
     const pawl::Client client = worker.client();
 
@@ -91,7 +91,7 @@ void many(const Run& run, const ModelEndpoint& model, int k) {
     const Folder folder(run.folder);
     pawl::Program program;
     program.agent(doctor(model.base_url()));
-    pawl::Worker worker(program, "sqlite:" + folder.file("agents.db"), pawl::WorkerOptions().concurrency(k));
+    pawl::Worker worker(program, run.store(folder, "agents"), pawl::WorkerOptions().concurrency(k));
     if (const auto opened = worker.open(); !opened) give_up(opened.error().message);
     const int runs = run.units(3'000, 10 * k, 20'000);
     const std::vector<pawl::Prompt> prompts(static_cast<std::size_t>(runs), question);

@@ -13,7 +13,7 @@
 
 namespace bench {
 
-Child::Child(const std::string& what, const std::string& file) : what_(what) {
+Child::Child(const std::string& what, const std::string& store) : what_(what) {
     int in[2];
     int out[2];
     if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) give_up("no pipe");
@@ -23,7 +23,7 @@ Child::Child(const std::string& what, const std::string& file) : what_(what) {
     if (pid_ == 0) {
         ::dup2(in[0], 0);
         ::dup2(out[1], 1);
-        ::execl(program.c_str(), program.c_str(), "--child", what.c_str(), "--child-file", file.c_str(), nullptr);
+        ::execl(program.c_str(), program.c_str(), "--child", what.c_str(), "--child-store", store.c_str(), nullptr);
         ::_exit(127);
     }
     ::close(in[0]);

@@ -9,9 +9,9 @@ namespace bench {
 
 class Child {
 public:
-    /// Starts this program as `--child WHAT --child-file FILE`; its output comes back by line(), its input ends with
+    /// Starts this program as `--child WHAT --child-store URL`; its output comes back by line(), its input ends with
     /// it.
-    Child(const std::string& what, const std::string& file);
+    Child(const std::string& what, const std::string& store);
     ~Child();
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;

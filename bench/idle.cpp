@@ -39,7 +39,7 @@ std::int64_t wake_ups(pid_t pid) {
 int idle_child(const Options& options) {
     pawl::Program program;
     program.workflow(one_step_type, one_step);
-    pawl::Worker worker(program, "sqlite:" + options.child_file);
+    pawl::Worker worker(program, options.child_store);
     if (const auto started = worker.start(); !started) give_up(started.error().message);
     for (const auto& task : worker.client().submit_many(one_step_type, std::vector<int>(100, 7)))
         if (!task) give_up(task.error().message);
@@ -53,7 +53,7 @@ int idle_child(const Options& options) {
 void idle(const Run& run) {
     using namespace std::chrono_literals;
     const Folder folder(run.folder);
-    Child worker("idle", folder.file("idle.db"));
+    Child worker("idle", run.store(folder, "idle"));
     worker.line();
     std::this_thread::sleep_for(500ms);  // what follows the last answer: a checkpoint, the last prints
     const auto length = run.options.quick ? 5s : 60s;

@@ -29,7 +29,7 @@ void latency(const Run& run) {
     const Folder folder(run.folder);
     pawl::Program program;
     program.workflow(no_op_type, no_op);
-    pawl::Worker worker(program, "sqlite:" + folder.file("latency.db"));
+    pawl::Worker worker(program, run.store(folder, "latency"));
     if (const auto started = worker.start(); !started) give_up(started.error().message);
     const pawl::Client client = worker.client();
 

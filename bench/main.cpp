@@ -2,6 +2,8 @@
 #include "model.hpp"
 #include "workloads.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +16,13 @@ int Run::units(double rate, int units_min, int units_max) const {
     const double length_s = options.quick ? 0.8 : 4;
     return static_cast<int>(
         std::clamp(rate * length_s, static_cast<double>(units_min), static_cast<double>(units_max)));
+}
+
+std::string Run::store(const Folder& files, const std::string& name) const {
+    if (options.server.empty()) return "sqlite:" + files.file(name + ".db");
+    static int number = 0;
+    const char* joint = options.server.find('?') == std::string::npos ? "?" : "&";
+    return options.server + joint + "schema=bench_" + std::to_string(::getpid()) + "_" + std::to_string(++number);
 }
 
 namespace {
@@ -37,7 +46,7 @@ int measure(const Options& options) {
     if (folder.empty()) folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     const Stopwatch watch;
     Limits limits{0.12, 6'000, 0.14, 200'000, 100'000};
-    Report report;
+    Report report(options.server.empty() ? "sqlite" : "postgres");
     if (!options.skip_limits) {
         limits = measure_limits(options, folder);
         report.show(limits);

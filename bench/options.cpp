@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <iostream>
 #include <vector>
 
@@ -10,9 +11,10 @@ namespace bench {
 namespace {
 
 constexpr std::string_view usage_text =
-    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool] [--store sqlite]\n"
-    "                  [--quick] [--json FILE] [--dir "
-    "DIR]\n"
+    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool]\n"
+    "                  [--store sqlite|postgres|postgres://...] [--quick] [--json FILE] [--dir DIR]\n"
+    "  --store URL  SQLite files (default), or schemas of a PostgreSQL server; `postgres` is the one that\n"
+    "               PAWL_TEST_POSTGRES names (./dev bench starts one)\n"
     "  --quick      the whole run within 40 s\n"
     "  --json FILE  the figures as JSON, too\n"
     "  --skip-limits  do not measure the machine: for profiles of a workload\n"
@@ -76,15 +78,20 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             if (value != "loop" && value != "pool") return refuse("--form " + value + ": loop or pool", exit_code);
             options.form = value;
         } else if (word == "--store") {
-            if (value != "sqlite") return refuse("--store " + value + ": only sqlite can be measured", exit_code);
+            const char* server = std::getenv("PAWL_TEST_POSTGRES");
+            const bool is_url = value.starts_with("postgres://") || value.starts_with("postgresql://");
+            if (value != "sqlite" && value != "postgres" && !is_url)
+                return refuse("--store " + value + ": sqlite, postgres or a URL", exit_code);
+            if (value == "postgres" && !server) return refuse("PAWL_TEST_POSTGRES names no server", exit_code);
+            options.server = is_url ? value : value == "postgres" ? server : "";
         } else if (word == "--json") {
             options.json = value;
         } else if (word == "--dir") {
             options.folder = value;
         } else if (word == "--child") {
             options.child = value;
-        } else if (word == "--child-file") {
-            options.child_file = value;
+        } else if (word == "--child-store") {
+            options.child_store = value;
         } else {
             return refuse("no option " + word, exit_code);
         }

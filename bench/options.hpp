@@ -16,8 +16,9 @@ struct Options {
     bool skip_limits = false;         ///< for profiles: no ratios, counts for a machine like the one of the docs
     std::string json;                 ///< a file for the figures; empty = none
     std::string folder;               ///< where the stores are made; empty = beside the program
+    std::string server;               ///< postgres://...: the stores are schemas of this server; empty = SQLite files
     std::string child;                ///< a process that this program starts of itself: what it shall do
-    std::string child_file;
+    std::string child_store;
 
     bool wants(std::string_view workload) const {
         return workloads.empty() || workloads.contains(std::string(workload));

@@ -64,11 +64,11 @@ void enqueue_in_bulk(const Run& run, const pawl::Client& client) {
     run.report.add(f);
 }
 
-void process(const Run& run, const std::string& file) {
+void process(const Run& run, const std::string& store) {
     pawl::Program program;
     program.workflow(no_op_type, no_op);
     constexpr int k = 64;
-    pawl::Worker worker(program, "sqlite:" + file, pawl::WorkerOptions().concurrency(k));
+    pawl::Worker worker(program, store, pawl::WorkerOptions().concurrency(k));
     if (const auto opened = worker.open(); !opened) give_up(opened.error().message);
     const int tasks = run.units(0.3 * run.limits.s64_per_s, 2'000, 20'000);
     const auto submitted =
@@ -96,14 +96,14 @@ void queue(const Run& run) {
     const Folder folder(run.folder);
     {
         pawl::Program program;
-        pawl::Worker holder(program, "sqlite:" + folder.file("enqueue.db"));
+        pawl::Worker holder(program, run.store(folder, "enqueue"));
         if (const auto opened = holder.open(); !opened) give_up(opened.error().message);
         const pawl::Client client = holder.client();
         if (run.options.wants_k(1)) enqueue(run, client, 1);
         if (run.options.wants_k(64)) enqueue(run, client, 64);
         if (!run.options.k) enqueue_in_bulk(run, client);
     }
-    if (run.options.wants_k(64)) process(run, folder.file("process.db"));
+    if (run.options.wants_k(64)) process(run, run.store(folder, "process"));
 }
 
 }  // namespace bench

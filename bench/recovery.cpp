@@ -57,7 +57,7 @@ int recovery_child(const Options& options) {
     const bool is_first = options.child == "hold";
     pawl::Program program;
     program.workflow(three_steps_type, is_first ? killed : resumed);
-    pawl::Worker worker(program, "sqlite:" + options.child_file, pawl::WorkerOptions().concurrency(tasks_in_flight));
+    pawl::Worker worker(program, options.child_store, pawl::WorkerOptions().concurrency(tasks_in_flight));
     if (is_first) {
         if (const auto opened = worker.open(); !opened) give_up(opened.error().message);
         for (const auto& task : worker.client().submit_many(three_steps_type, std::vector<int>(tasks_in_flight, 7)))
@@ -73,13 +73,13 @@ int recovery_child(const Options& options) {
 
 void recovery(const Run& run) {
     const Folder folder(run.folder);
-    const std::string file = folder.file("recovery.db");
-    Child worker("hold", file);
+    const std::string store = run.store(folder, "recovery");
+    Child worker("hold", store);
     worker.line();
     worker.kill();
 
     const std::int64_t start_ns = now_ns();
-    Child successor("recover", file);
+    Child successor("recover", store);
     const std::int64_t first_ns = std::stoll(successor.line()) - start_ns;
     const std::int64_t all_ns = std::stoll(successor.line()) - start_ns;
     successor.end();

@@ -71,7 +71,7 @@ void Report::write_json(const std::string& file, const Limits& limits) const {
     for (const Figure& f : figures_) {
         boost::json::object o;
         o["workload"] = f.workload;
-        o["store"] = "sqlite";
+        o["store"] = store_;
         o["k"] = f.k;
         o["metric"] = f.metric;
         o["value"] = rounded(f.value);

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -22,6 +23,7 @@ struct Figure {
 
 class Report {
 public:
+    explicit Report(std::string store) : store_(std::move(store)) {}
     /// Prints the figure at once: a long run shows where it is.
     void add(Figure figure);
     void show(const Limits& limits);
@@ -30,6 +32,7 @@ public:
     void write_json(const std::string& file, const Limits& limits) const;
 
 private:
+    std::string store_;  // sqlite or postgres
     std::vector<Figure> figures_;
     bool has_header_ = false;
 };

@@ -94,7 +94,7 @@ void measure_steps(const Run& run, const Form& form, int k) {
     pawl::Program program;
     program.workflow(on_loop_type, on_loop);
     program.workflow(in_pool_type, in_pool);
-    pawl::Worker worker(program, "sqlite:" + folder.file("steps.db"), pawl::WorkerOptions().concurrency(k));
+    pawl::Worker worker(program, run.store(folder, "steps"), pawl::WorkerOptions().concurrency(k));
     if (const auto opened = worker.open(); !opened) give_up(opened.error().message);
 
     const double expected = k == 1 ? run.limits.s1_per_s / 2 : run.limits.s64_per_s / 5;

@@ -17,6 +17,8 @@ struct Run {
 
     /// How many units to measure with when `rate` per second is expected.
     int units(double rate, int units_min, int units_max) const;
+    /// The URL of a new store: a file in `folder`, or a schema of the server.
+    std::string store(const Folder& files, const std::string& name) const;
 };
 
 void queue(const Run& run);     ///< W1

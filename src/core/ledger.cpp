@@ -142,7 +142,8 @@ void LedgerBase::reload(const Marks& marks) {
     seq_ = marks.seq;
     ref_ = marks.ref;
     flushed_ = batch_;
-    if (!shared_) load_memory();  // the next look says what is needed; the connection may be lost
+    // Shared tables may be out of reach just now; the next look reads what is needed.
+    if (!shared_) load_memory();
 }
 
 // ---- batches -----------------------------------------------------------------------------------------------------

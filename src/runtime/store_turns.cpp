@@ -68,6 +68,8 @@ StoreTurnsBase::Next StoreTurnsBase::wait_for_store() {
     if (!away_since_) {
         away_since_ = parts_.batcher.clock().boot();
         spdlog::error("store: {}; it is tried again, running tasks are kept", error_.message);
+    } else {
+        spdlog::debug("store: still away: {}", error_.message);
     }
     return {What::again, std::clamp<core::Micros>(next_wait(), 100ms, away_pause_max)};
 }

@@ -89,8 +89,9 @@ TEST_P(StoreConformance, ASuspectRunsWithNoOtherSuspectBesideIt) {
     EXPECT_EQ(claimed.tasks[1].row.id, submit(3).id);
 
     const Applied shown = run(*h, {record(claimed.tasks[0], {}, {completed_step("a#1")})});
-    if (!GetParam().is_shared)
+    if (!GetParam().is_shared) {
         EXPECT_TRUE(shown.more_ready) << "the first has shown that it lives: the other may start";
+    }
     EXPECT_EQ(claim_one(*h).row.id, submit(2).id);
 }
 

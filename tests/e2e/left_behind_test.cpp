@@ -44,7 +44,7 @@ protected:
     std::unique_ptr<cli::HeldStore> work(const Program& program) const {
         cli::HeldStoreOptions options;
         options.holder.engine.stop_grace = options.holder.engine.hard_stop = 2ms;
-        auto held = cli::HeldStore::open(file(), program.impl().registry, options).value();
+        auto held = cli::HeldStore::open(cli::file_url(file()), program.impl().registry, options).value();
         held->holder().run_in_background();
         held->work();
         return held;

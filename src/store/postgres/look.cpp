@@ -52,7 +52,8 @@ constexpr PgStatement new_ids{"new_ids", "select nextval('task_id') from generat
 constexpr PgStatement dead_workers{
     "dead_workers",
     "update worker set ended = pawl_now() where id in (select w.id from worker w join writer on writer.worker = w.id "
-    "where w.id = any($1) and w.ended is null and (w.lease_until < pawl_now() or (w.session and not exists (select 1 "
+    "where w.id = any($1) and w.ended is null and (w.lease_until < pawl_now() or (w.session is not null and not exists "
+    "(select 1 "
     "from pg_locks where " PAWL_PG_SESSION_LOCK
     "))) "
     "for update skip locked) returning id, seen"};

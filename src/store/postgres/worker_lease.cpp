@@ -21,20 +21,22 @@ constexpr Micros ask_all_every = 1s;
 constexpr Micros reconnect_first = 100ms;
 constexpr Micros reconnect_most = 1s;
 
+// The server's life: another one after a restart or a failover.
+#define PAWL_PG_LIFE "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+
 constexpr PgStatement add_worker{
     "add_worker",
-    "with w as (insert into worker(host, pid, program, version, types, queues, slots, session, registered, seen, "
-    "lease_until) values($1, $2, $3, $4, $5, $6, $7, $8, pawl_now(), pawl_now(), pawl_now() + $9) returning id) "
+    "with w as (insert into worker(host, pid, program, version, types, queues, slots, registered, seen, lease_until) "
+    "values($1, $2, $3, $4, $5, $6, $7, pawl_now(), pawl_now(), pawl_now() + $8) returning id) "
     "insert into writer(worker, batch) select id, 0 from w returning worker"};
 constexpr PgStatement take_session{"take_session", "select pg_try_advisory_lock(hashtext(current_schema()), $1)"};
 constexpr PgStatement renew_lease{
     "renew_lease",
-    "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = $3 where id = $1 and ended is null"};
-constexpr PgStatement see_others{
-    "see_others",
-    "select w.id, w.seen, w.session and w.seen > $2, exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
-    ") from worker w where w.ended is null and w.id <> $1"};
-constexpr PgStatement server_time{"server_time", "select pawl_now()"};
+    "update worker set seen = pawl_now(), lease_until = pawl_now() + $2, session = case when $3 then " PAWL_PG_LIFE
+    " end where id = $1 and ended is null"};
+constexpr PgStatement see_others{"see_others", "select w.id, w.seen, coalesce(w.session = " PAWL_PG_LIFE
+                                               ", false), exists (select 1 from pg_locks where " PAWL_PG_SESSION_LOCK
+                                               ") from worker w where w.ended is null and w.id <> $1"};
 constexpr PgStatement end_worker{
     "end_worker",
     "with w as (delete from writer where worker = $1) update worker set ended = pawl_now() where id = $1 and ended is "
@@ -92,7 +94,6 @@ Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection,
                                            .text(types)
                                            .text(queues)
                                            .int4(claim.tasks_max)
-                                           .boolean(false)
                                            .int8(options.length.count()),
                                        answer_max);
     if (!rows) return to_error(rows.error(), connection.url().shown + ": registering as a worker");
@@ -102,7 +103,10 @@ Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection,
 
 WorkerLease::WorkerLease(const PostgresUrl& url, std::int32_t worker, Options options)
     : url_(url), worker_(worker), options_(std::move(options)) {
-    if (options_.watches) thread_ = std::thread([this] { run(); });
+    if (!options_.watches) return;
+    // Before anything is claimed others know that there is a session: its end then tells them at once.
+    if (connect() && !renew()) lose();
+    thread_ = std::thread([this] { run(); });
 }
 
 WorkerLease::~WorkerLease() {
@@ -168,12 +172,6 @@ bool WorkerLease::connect() {
         }
         hears_ = true;
     }
-    const auto time = connection_.query(server_time, {}, answer_max);
-    if (!time) {
-        lose();
-        return false;
-    }
-    connected_ = time->integer(0, 0);
     wait_ = {};
     renewed_ = watched_ = {};
     {
@@ -223,7 +221,7 @@ PgResult<void> WorkerLease::renew() {
 }
 
 PgResult<void> WorkerLease::watch() {
-    const auto rows = connection_.query(see_others, PgParameters().int4(worker_).int8(connected_), answer_max);
+    const auto rows = connection_.query(see_others, PgParameters().int4(worker_), answer_max);
     if (!rows) return rows.error();
     const Time now = std::chrono::steady_clock::now();
     std::map<std::int32_t, Other> seen;
@@ -232,11 +230,10 @@ PgResult<void> WorkerLease::watch() {
         const auto known = others_.find(id);
         Other other = known == others_.end() ? Other{rows->integer(r, 1), now, {}, false} : known->second;
         if (other.seen != rows->integer(r, 1)) other = {rows->integer(r, 1), now, {}, other.had_session};
-        // It said so itself, through this same running of the server: then it was there, whether it was seen or not.
-        other.had_session = other.had_session || rows->boolean(r, 2);
         const bool has_session = rows->boolean(r, 3);
+        // A session of the server's present life that is not there has ended, whether we saw it or not.
+        other.had_session = other.had_session || has_session || rows->boolean(r, 2);
         if (has_session) {
-            other.had_session = true;
             other.session_gone.reset();
         } else if (other.had_session && !other.session_gone) {
             other.session_gone = now;

@@ -84,7 +84,6 @@ private:
     PgConnection connection_;
     std::map<std::int32_t, Other> others_;  // of the lease's thread
     bool has_session_ = false;
-    std::int64_t connected_ = 0;  // when, by the server's time
     Time renewed_{}, watched_{}, asked_{};
     std::uint64_t beats_at_renewal_ = 0;
     core::Micros wait_{};

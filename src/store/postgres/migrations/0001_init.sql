@@ -27,7 +27,8 @@ create table worker(
     types text not null,              -- "NAME VERSION COMPATIBLE_FROM", one a line
     queues text not null,             -- one a line; empty = all
     slots int not null,
-    session bool not null,            -- it holds an advisory lock on its number while its session lives
+    session text,                     -- it holds an advisory lock on its number while its session lives; this is the
+                                      -- life of the server (start and timeline) in which it took it
     registered bigint not null,
     seen bigint not null,
     lease_until bigint not null,
