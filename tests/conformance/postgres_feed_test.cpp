@@ -95,10 +95,10 @@ TEST_F(PostgresFeed, AnEntryOfATransactionThatBeganEarlierStandsBehindThoseItSaw
     const auto give_up = std::chrono::steady_clock::now() + 60s;
     while (number("select count(*) from pg_locks where not granted and locktype = 'transactionid'") == 0)
         ASSERT_LT(std::chrono::steady_clock::now(), give_up);
-    // It has its number and waits for the row; an entry with a higher number comes before it.
-    ASSERT_TRUE(blocker.exec("insert into journal(task, no, kind, format, at, number, cost_uusd, seq) values(" +
-                                 std::to_string(tasks[0].row.ref) + ", 3, 44, 1, 1, 1, 0, 1); commit",
-                             60s));
+    // It has its number and waits for the row; an entry with a higher number comes before its own.
+    schema->exec("insert into journal(task, no, kind, format, at, number, cost_uusd, seq) values(" +
+                 std::to_string(tasks[0].row.ref) + ", 3, 44, 1, 1, 1, 0, 1)");
+    ASSERT_TRUE(blocker.exec("commit", 60s));
     early.join();
     const auto reader = store::open_postgres_reader(schema->url()).value();
     while (seen < 4 && !HasFailure() && std::chrono::steady_clock::now() < give_up) follow(*reader, 1);

@@ -19,10 +19,16 @@ protected:
         auto m = member(lengths(lease, suspicion));
         for (int n = 0; n < tasks; ++n) m->run({submit(++submitted_)});
         EXPECT_EQ(static_cast<int>(m->claim_some(tasks + 1).size()), tasks);
+        wait_for("select count(*) from worker where seen > registered and id = " + std::to_string(m->worker()));
         return m;
     }
     static void take_one(Member& m) {
         m.look_until([&](const Applied&) { return !m.claim_some(1).empty(); });
+    }
+    /// Until that count is not 0 any more.
+    void wait_for(const std::string& query) {
+        const auto give_up = std::chrono::steady_clock::now() + 60s;
+        while (number(query) == 0) ASSERT_LT(std::chrono::steady_clock::now(), give_up) << query;
     }
     std::int64_t taken_over() { return number("select count(*) from journal where kind = 6"); }
     bool is_living(const Member& m) {
@@ -34,7 +40,7 @@ private:
 };
 
 TEST_F(PostgresLease, ATaskOfAClosedSessionIsTakenOverAfterTheSuspicion) {
-    auto dead = worker(1h, 100ms, 1), next = worker(1h, 100ms);
+    auto next = worker(1h, 100ms), dead = worker(1h, 100ms, 1);
     dead->die();
     take_one(*next);
     EXPECT_EQ(taken_over(), 1);
@@ -49,7 +55,7 @@ TEST_F(PostgresLease, ATaskOfAWorkerThatStandsStillIsTakenOverAfterItsLease) {
 }
 
 TEST_F(PostgresLease, TwoOthersTakeOverEachTaskOnce) {
-    auto dead = worker(1h, 100ms, 20), one = worker(1h, 100ms), other = worker(1h, 100ms);
+    auto one = worker(1h, 100ms), other = worker(1h, 100ms), dead = worker(1h, 100ms, 20);
     dead->die();
     take_one(*one);
     take_one(*other);
@@ -58,10 +64,10 @@ TEST_F(PostgresLease, TwoOthersTakeOverEachTaskOnce) {
 
 TEST_F(PostgresLease, TheDeadOfAnotherSchemaAreNotOurs) {
     TestSchema elsewhere;
-    auto living = worker(1h, 100ms, 1), watching = worker(1h, 100ms);
-    store::PostgresOptions options = lengths(1h, 100ms);
-    Member namesake(elsewhere.url(), options);
+    Member namesake(elsewhere.url(), lengths(1h, 100ms));
     namesake.claim_some(1);
+    wait_for("select count(*) from " + elsewhere.name() + ".worker where session is not null");
+    auto living = worker(1h, 100ms, 1), watching = worker(1h, 100ms);
     ASSERT_EQ(namesake.worker(), living->worker());
     auto dead = worker(1h, 100ms, 1);
     namesake.die();

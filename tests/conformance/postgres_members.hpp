@@ -52,7 +52,7 @@ public:
             const Applied applied = run({Tick{}});
             if (testing::Test::HasFailure() || is_done(applied)) return;
             std::unique_lock lock(mutex_);
-            if (!woken_.wait_for(lock, 60s, [this] { return is_woken_; })) {
+            if (!woken_.wait_for(lock, 20s, [this] { return is_woken_; })) {
                 ADD_FAILURE() << "nothing woke it";
                 return;
             }

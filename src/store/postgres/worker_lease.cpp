@@ -174,6 +174,10 @@ bool WorkerLease::connect() {
     }
     wait_ = {};
     renewed_ = watched_ = {};
+    {
+        std::lock_guard lock(mutex_);
+        asks_all_ = true;  // nobody heard what was said before
+    }
     call();
     return true;
 }
@@ -210,8 +214,7 @@ void WorkerLease::turn() {
 
 PgResult<void> WorkerLease::renew() {
     const auto renewed = connection_.query(
-        renew_lease, PgParameters().int4(worker_).int8(options_.length.count()).boolean(!connection_.is_pooled()),
-        answer_max);
+        renew_lease, PgParameters().int4(worker_).int8(options_.length.count()).boolean(has_session_), answer_max);
     if (!renewed) return renewed.error();
     if (renewed->affected() == 0) call();  // declared dead: the next look says so
     return {};
