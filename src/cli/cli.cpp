@@ -1,5 +1,5 @@
-#include "cli/terminal_text.hpp"
 #include "cli/cli.hpp"
+#include "cli/terminal_text.hpp"
 
 #include "cli/console.hpp"
 #include "cli/verbs.hpp"

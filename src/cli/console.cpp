@@ -70,9 +70,7 @@ void Console::out_answer(const server::Response& response, const char* list) con
     for (const std::string_view element : elements ? *elements : std::vector<std::string_view>{}) out_json(element);
 }
 
-std::string Console::command(std::string_view words) const {
-    return ("pawl " + options_.options).append(words);
-}
+std::string Console::command(std::string_view words) const { return ("pawl " + options_.options).append(words); }
 
 std::string Console::pasteable(std::string_view text) const {
     constexpr std::string_view name = "pawl ";
@@ -81,8 +79,7 @@ std::string Console::pasteable(std::string_view text) const {
         const bool starts = text.starts_with(name) && (out.empty() || out.back() == '`');
         const std::string_view words = text.substr(std::min(text.size(), name.size()));
         const std::string_view line = words.substr(0, words.find('`'));
-        if (starts && !line.ends_with("--help") && !line.starts_with("--db") &&
-            !line.starts_with("--store")) {
+        if (starts && !line.ends_with("--help") && !line.starts_with("--db") && !line.starts_with("--store")) {
             out += command({});
             text.remove_prefix(name.size());
         } else {

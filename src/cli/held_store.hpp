@@ -27,7 +27,7 @@ public:
     /// PostgreSQL: connects; other workers are as good as this one.
     /// Errors: those of open_sqlite and open_postgres.
     static Result<std::unique_ptr<HeldStore>> open(const StoreUrl& store, const runtime::Registry& registry,
-                                                  HeldStoreOptions options);
+                                                   HeldStoreOptions options);
     ~HeldStore();
 
     runtime::Holder& holder() { return *holder_; }

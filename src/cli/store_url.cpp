@@ -16,8 +16,9 @@ Result<StoreUrl> parse_store_url(std::string_view url) {
     std::string_view path = url;
     if (path.starts_with(scheme)) path.remove_prefix(scheme.size());
     else if (path.find("://") != std::string_view::npos)
-        return Error{Errc::bad_input, "store '" + std::string(url.substr(0, url.find("://"))) +
-                                          "://...' is of a kind that does not exist; use sqlite:FILE or postgres://..."};
+        return Error{Errc::bad_input,
+                     "store '" + std::string(url.substr(0, url.find("://"))) +
+                         "://...' is of a kind that does not exist; use sqlite:FILE or postgres://..."};
     if (path.empty()) return Error{Errc::bad_input, "the store's file name is empty; use sqlite:FILE"};
     return file_url(std::string(path));
 }

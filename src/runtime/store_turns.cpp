@@ -89,9 +89,8 @@ void StoreTurnsBase::answer_clients() {
         auto done = std::exchange(item.done, {});
         if (item.here) done(item.command, unknown);
         else
-            parts_.loop.post([done = std::move(done), command = item.command, unknown]() mutable {
-                done(command, unknown);
-            });
+            parts_.loop.post(
+                [done = std::move(done), command = item.command, unknown]() mutable { done(command, unknown); });
         item.here = false;
     }
 }

@@ -81,7 +81,8 @@ std::optional<std::string> nobody_serves(const WhyFacts& facts) {
 }
 
 bool could_take(const core::WorkerRow& worker, const core::LaneKey& lane) {
-    const bool queue_fits = worker.queues.empty() || std::ranges::find(worker.queues, lane.queue) != worker.queues.end();
+    const bool queue_fits =
+        worker.queues.empty() || std::ranges::find(worker.queues, lane.queue) != worker.queues.end();
     return queue_fits && std::ranges::any_of(worker.types, [&](const auto& t) { return fits(t, lane); });
 }
 

@@ -170,9 +170,7 @@ TEST_P(StoreConformance, FencesRiseWithEveryClaimAndOpening) {
     run(*h, {submit(1), submit(2)});
     const Fence first = claim_one(*h).row.fence;
     const ClaimedTask second = claim_one(*h);
-    if (!GetParam().is_shared) {
-        EXPECT_GT(second.row.fence, first) << "where one process gives them all";
-    }
+    if (!GetParam().is_shared) { EXPECT_GT(second.row.fence, first) << "where one process gives them all"; }
     ask<Recorded>(*h, record(second, HandBack{})).value();
     const Fence third = claim_one(*h).row.fence;
     EXPECT_GT(third, second.row.fence);

@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace pawl::test {
 namespace {
 
@@ -87,8 +89,10 @@ protected:
     void SetUp() override { PAWL_NEEDS_POSTGRES(); }
 };
 
+// A part of them at each run: a round trip for everything takes its time. PAWL_POSTGRES_SEQUENCES=400 makes it 10,000.
 TEST_P(EqualAnswersOnPostgres, MemoryAndPostgresAnswerAlikeWhateverComes) {
-    constexpr int sequences = 400;
+    const char* wanted = std::getenv("PAWL_POSTGRES_SEQUENCES");
+    const int sequences = wanted ? std::atoi(wanted) : 60;
     RandomCommands commands(static_cast<std::uint64_t>(GetParam()));
     MemoryAndPostgres stores;
     for (int i = 0; i < sequences && !testing::Test::HasFailure(); ++i) {

@@ -25,6 +25,7 @@ public:
     core::Applied apply(const std::vector<core::Command>& batch);
     /// All that is stored.
     void compare();
+    void wait_for_feed();
 
     ManualClock& clock() { return clock_; }
     const TestSchema& schema() const { return schema_; }

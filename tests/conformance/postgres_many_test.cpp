@@ -180,7 +180,8 @@ TEST_F(PostgresMany, AUsersOpenTransactionWithAKeyHoldsNothingElseUp) {
     PgConnection user;
     ASSERT_TRUE(user.open(store::parse_postgres_url(schema->url()).value(), 60s));
     ASSERT_TRUE(
-        user.exec("begin; select pg_advisory_xact_lock(hashtextextended('default' || chr(31) || 'mail' || "
+        user.exec("begin; select pg_advisory_xact_lock(hashtextextended(current_schema() || chr(31) || 'default' || "
+                  "chr(31) || 'mail' || "
                   "chr(31) || 'busy', 7261))",
                   60s));
     Submit keyed = submit(1), other = submit(2);

@@ -58,9 +58,7 @@ TEST_F(PostgresKill, AWorkerMayDieAfterAnyEntry) {
         int repeated = 0;
         for (const auto& [line, times] : executions()) {
             repeated += times - 1;
-            if (is_once(line)) {
-                EXPECT_EQ(times, 1) << line;
-            }
+            if (is_once(line)) { EXPECT_EQ(times, 1) << line; }
         }
         EXPECT_LE(repeated, 2) << "at most the branches that were under way";
     }
@@ -77,8 +75,8 @@ TEST_F(PostgresKill, ARestartOfTheServerTakesNoTaskFromItsWorker) {
     ASSERT_EQ(run(cluster.url(), {"submit", "--bulk", path("bulk")}).exit, 0);
     std::vector<std::unique_ptr<test::Background>> workers;
     for (int i = 0; i < 3; ++i) {
-        workers.push_back(std::make_unique<test::Background>(program(cluster.url(), {"worker", "--until-idle"}),
-                                                             surroundings()));
+        workers.push_back(
+            std::make_unique<test::Background>(program(cluster.url(), {"worker", "--until-idle"}), surroundings()));
     }
     std::size_t completed = 0;
     for (int restart = 0; restart < 3; ++restart) {

@@ -25,10 +25,10 @@ std::string worker_lines(const Answer& answer) {
         for (const Answer& type : worker.objects("types"))
             types += (types.empty() ? "" : ", ") + type.text("type") + " v" + type.text("version");
         lines += (lines.empty() ? "workers " : "        ") +
-                 terminal_text(worker.text("id") + ": " + worker.text("program") + " " + worker.text("version") + " on " +
-                               worker.text("host") + " (pid " + worker.text("pid") + "), " + worker.text("busy") +
-                               " busy of " + worker.text("slots") + " slots, last seen " + worker.text("seen_at") +
-                               "; types: " + types) +
+                 terminal_text(worker.text("id") + ": " + worker.text("program") + " " + worker.text("version") +
+                               " on " + worker.text("host") + " (pid " + worker.text("pid") + "), " +
+                               worker.text("busy") + " busy of " + worker.text("slots") + " slots, last seen " +
+                               worker.text("seen_at") + "; types: " + types) +
                  "\n";
     }
     return lines;
@@ -51,7 +51,8 @@ Result<server::Response> look_inside(const Console& console, const Error& damage
 int doctor(Console& console) {
     auto response = console.ask(Access::read, Console::get("/v1/doctor"));
     const bool is_file = console.store().is_file();
-    if (!response && is_file && response.error().code == Errc::store_corrupt) response = look_inside(console, response.error());
+    if (!response && is_file && response.error().code == Errc::store_corrupt)
+        response = look_inside(console, response.error());
     if (!response) return console.fail(response.error());
     const Answer answer(*response);
     const bool sound = answer.flag("ok");

@@ -37,7 +37,8 @@ int show(Console& console, const server::Response& response, bool waits_through)
         console.out(terminal_json(raw_member(response, "output")) + "\n");
     }
     if (!state) return exit_code::store;
-    if (*state != TaskState::completed && !console.json()) explain(console, answer, console.connection().nobody_works());
+    if (*state != TaskState::completed && !console.json())
+        explain(console, answer, console.connection().nobody_works());
     return exit_of(*state, answer.flag("needs_person") && !waits_through);
 }
 

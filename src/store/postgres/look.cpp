@@ -31,7 +31,7 @@ constexpr PgStatement begin_as_client{"begin_as_client", "select " PAWL_PG_TIME}
 constexpr PgStatement key_locks{
     "key_locks",
     "select namespace, type, k, pg_try_advisory_xact_lock(h) from (select d.*, "
-    "hashtextextended(namespace || chr(31) || type || chr(31) || k, 7261) as h "
+    "hashtextextended(current_schema() || chr(31) || namespace || chr(31) || type || chr(31) || k, 7261) as h "
     "from unnest($1::text[], $2::text[], $3::text[]) as d(namespace, type, k) order by h) as ordered"};
 constexpr PgStatement key_rows{
     "key_rows",
@@ -68,8 +68,9 @@ constexpr PgStatement rows_of_dead{
 
 constexpr PgStatement all_queues{"all_queues", "select namespace, name, concurrency, depth_max, paused from queue"};
 constexpr PgStatement all_groups{"all_groups", "select id, namespace, queue, type, version from line_group"};
-constexpr PgStatement queue_lock{"queue_lock",
-                                 "select pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7262))"};
+constexpr PgStatement queue_lock{
+    "queue_lock",
+    "select pg_try_advisory_xact_lock(hashtextextended(current_schema() || chr(31) || $1 || chr(31) || $2, 7262))"};
 // Of all its groups, also those that another process has made just now.
 constexpr PgStatement queue_running{"queue_running",
                                     "select count(*) from task where line = 3 and line_group = any(array("

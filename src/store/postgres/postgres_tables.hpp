@@ -163,7 +163,7 @@ private:
     bool in_transaction_ = false;
     bool is_disowned_ = false;
     bool has_news_ = false;
-    bool has_forgotten_ = false;  // the transaction before failed: all that is held is read anew
+    bool has_forgotten_ = false;   // the transaction before failed: all that is held is read anew
     std::set<std::int32_t> told_;  // workers whose tasks were changed by this one
     std::int64_t transaction_ = 0;
     core::FeedCursor newest_;
