@@ -98,6 +98,8 @@ private:
     Membership membership_;
     std::optional<Error> error_;  // of the last attempt
     Applied answers_;             // of the newest batch that was sent
+    std::string life_;            // of the server
+    std::string doubt_life_;      // the one in which the transaction in doubt was
     bool is_in_doubt_ = false;    // its commit was sent, and nothing was heard of it
     bool is_disowned_ = false;    // others have declared this process dead
     bool is_away_ = false;
@@ -108,7 +110,15 @@ private:
 
 Result<void> PostgresStore::connect() {
     if (connection_.is_open()) return {};
-    return connection_.open(url_, connect_max, writer_settings);
+    if (auto opened = connection_.open(url_, connect_max, writer_settings); !opened) return opened;
+    constexpr PgStatement server_life{"server_life", "select " PAWL_PG_LIFE};
+    const auto life = connection_.query(server_life, {}, connect_max);
+    if (!life) {
+        connection_.close();
+        return to_error(life.error(), url_.shown);
+    }
+    life_ = life->text(0, 0);
+    return {};
 }
 
 Result<void> PostgresStore::open(MakeLedger make) {
@@ -236,6 +246,7 @@ PostgresStore::Attempt PostgresStore::after_failure(bool is_committing) {
     const std::optional<PgError> fault = tables_.fault();
     is_disowned_ = tables_.is_disowned();
     is_in_doubt_ = is_committing && fault && is_outcome_unknown(fault->fault);
+    if (is_in_doubt_) doubt_life_ = life_;
     tables_.roll_back();
     if (!is_in_doubt_) ledger_->reload({});
     if (is_disowned_) return Attempt::failed;
@@ -250,6 +261,13 @@ std::optional<bool> PostgresStore::was_committed() {
     constexpr PgStatement newest_batch{"newest_batch", "select batch from writer where worker = $1 for update"};
     constexpr PgStatement outcome_of{"outcome_of", "select pg_xact_status($1::text::xid8)"};
     const bool is_worker = membership_.worker != 0;
+    // Another life of the server may give the number of a transaction that it has lost to another one. A client's batch
+    // is then applied again: a submit is known by its id, a request by its own.
+    if (!is_worker && life_ != doubt_life_) {
+        is_in_doubt_ = false;
+        ledger_->reload({});
+        return false;
+    }
     const std::string transaction = std::to_string(tables_.transaction());
     const auto rows = is_worker ? connection_.query(newest_batch, PgParameters().int4(membership_.worker), connect_max)
                                 : connection_.query(outcome_of, PgParameters().text(transaction), connect_max);

@@ -21,9 +21,6 @@ constexpr Micros ask_all_every = 1s;
 constexpr Micros reconnect_first = 100ms;
 constexpr Micros reconnect_most = 1s;
 
-// The server's life: another one after a restart or a failover.
-#define PAWL_PG_LIFE "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-
 constexpr PgStatement add_worker{
     "add_worker",
     "with w as (insert into worker(host, pid, program, version, types, queues, slots, registered, seen, lease_until) "

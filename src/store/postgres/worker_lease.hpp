@@ -30,6 +30,9 @@ namespace pawl::store {
     "4294967295)::oid and objid = w.id::oid and database = (select oid from pg_database where datname = "     \
     "current_database())"
 
+// The server's life: another one after a restart or a failover.
+#define PAWL_PG_LIFE "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+
 class WorkerLease {
 public:
     struct Options {
