@@ -86,7 +86,7 @@ TEST_F(PostgresCli, ACancelReachesTheProcessThatRunsTheTask) {
 TEST_F(PostgresCli, AKilledWorkersTasksAreTakenOverByAnother) {
     const auto first = start_worker({"--concurrency", "5"});
     std::vector<std::string> ids;
-    for (int i = 0; i < 5; ++i) ids.push_back(submitted({"command", R"({"argv":["sleep","1"]})"}));
+    for (int i = 0; i < 5; ++i) ids.push_back(submitted({"command", R"({"argv":["sleep","1000"]})"}));
     for (const std::string& id : ids)
         while (answer({"get", id}).at("state").as_string() != "running") {}
     const auto second = start_worker();
