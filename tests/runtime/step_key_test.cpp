@@ -16,8 +16,8 @@ protected:
     void at(int n, Stage::Act act) {
         acts_[n] = std::move(act);
         stage.on("work", [this](const Attempt& attempt) -> std::string {
-            const auto act = acts_.find(static_cast<int>(stage.executions.size()));
-            if (act != acts_.end()) return act->second(attempt);
+            const auto known = acts_.find(static_cast<int>(stage.executions.size()));
+            if (known != acts_.end()) return known->second(attempt);
             throw final_error("account closed");
         });
     }
