@@ -206,9 +206,10 @@ Result<Applied> PostgresStore::apply(std::span<const Command> batch) {
 }
 
 PostgresStore::Attempt PostgresStore::attempt(std::span<const Command> batch, Applied& applied) {
+    // Whatever the server says: it was good enough before. In the middle of a failover it is a standby for a while.
     if (auto connected = connect(); !connected) {
         error_ = connected.error();
-        return error_->code == Errc::store_unavailable ? Attempt::again : Attempt::failed;
+        return Attempt::again;
     }
     if (is_in_doubt_) {
         const std::optional<bool> committed = was_committed();
