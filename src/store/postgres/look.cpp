@@ -80,22 +80,37 @@ constexpr PgStatement settings_lock{"settings_lock",
                                     "select pg_advisory_xact_lock(hashtextextended(current_schema(), 7263))"};
 
 #define PAWL_PG_CLAIMABLE "t.format_min <= $2 and not t.id = any($3)"
-constexpr PgStatement claim_group{"claim_group",
-                                  "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
-                                  " from task t where t.line = 1 and t.line_group = $1 and " PAWL_PG_CLAIMABLE
-                                  " order by t.sort_key, t.id limit $4 for no key update skip locked"};
-// The best of several groups. Twice as many are looked at as are taken, since others look at the same ones.
-constexpr PgStatement claim_groups{
-    "claim_groups",
+// All that the groups' heads have, locked where they stand: as cheap as it gets while at most one of them has any.
+constexpr PgStatement claim_each{
+    "claim_each", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
+                  " from unnest($1::int[]) as g(id) cross join lateral (select * from task t where t.line = 1 and "
+                  "t.line_group = g.id and " PAWL_PG_CLAIMABLE
+                  " order by t.sort_key, t.id limit $4 for no key update skip locked) as t order by t.sort_key, t.id"};
+// The best of several groups, and no more than those are locked. Twice as many are looked at as are taken, since
+// others look at the same ones. `line + 0`: they are found by their ids, not by the index of what is ready.
+constexpr PgStatement claim_best{
+    "claim_best",
     "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
     " from task t where t.id = any(array(select h.id from unnest($1::int[]) as g(id) cross join "
     "lateral (select t.id, t.sort_key from task t where t.line = 1 and t.line_group = g.id and " PAWL_PG_CLAIMABLE
     " order by t.sort_key, t.id limit 2 * $4 + 16) as h order by h.sort_key, h.id limit 2 * $4 + 16)) "
-    "and t.line = 1 order by t.sort_key, t.id limit $4 for no key update skip locked"};
+    "and t.line + 0 = 1 order by t.sort_key, t.id limit $4 for no key update skip locked"};
 constexpr PgStatement claim_suspect{"claim_suspect",
                                     "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
                                     " from task t where t.line = 2 and t.line_group = any($1) and " PAWL_PG_CLAIMABLE
                                     " order by t.sort_key, t.id limit $4 for no key update skip locked"};
+
+// The parameters of all three.
+struct ClaimArrays {
+    ClaimArrays(const std::vector<int>& wanted, const std::set<TaskRef>& unwanted) {
+        for (const int group : wanted) groups.add_int4(group);
+        for (const TaskRef ref : unwanted) aside.add_int8(ref);
+    }
+    PgParameters parameters(int rows_max) const {
+        return PgParameters().array(groups).int4(journal_format_max).array(aside).int8(rows_max);
+    }
+    PgArray groups{PgType::int4}, aside{PgType::int8};
+};
 
 Micros monotonic() { return std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now().time_since_epoch()); }
 
@@ -291,6 +306,7 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
     ask_rows(pipeline, wanted);
     if (wanted.has_claim || wanted.has_submit || wanted.sets_queue) ask_queues(pipeline);
     if (wanted.has_claim && monotonic() - groups_at_ >= groups_every) refresh_groups(pipeline);
+    else foresee_claim(pipeline, batch);
     if (!run_look(pipeline)) return {};
     finish_look(batch, wanted, outlook);
     return failure_ ? Outlook{} : outlook;
@@ -407,33 +423,67 @@ std::vector<int> PostgresTables::groups_for(const Claim& claim, const IsOpen& is
     return groups;
 }
 
+void PostgresTables::ask_claimable(PgPipeline& pipeline, const std::vector<int>& groups, int rows_max,
+                                   std::vector<TaskRef>& found) {
+    const PgStatement& statement = filled_groups_ > 1 ? claim_best : claim_each;
+    const ClaimArrays arrays(groups, aside_);
+    pipeline.add(statement, arrays.parameters(rows_max), [this, rows_max, &found](const PgRows& rows) {
+        take_rows(rows, true);
+        std::set<LaneId> filled;
+        for (int r = 0; r < rows.size(); ++r) {
+            const TaskRef ref = rows.integer(r, 0);
+            filled.insert(rows_.at(ref).stored.lane);
+            if (r < rows_max) found.push_back(ref);
+        }
+        filled_groups_ = static_cast<int>(filled.size());
+    });
+}
+
+void PostgresTables::ask_suspect(PgPipeline& pipeline, const std::vector<int>& groups, std::vector<TaskRef>& found) {
+    const ClaimArrays arrays(groups, aside_);
+    pipeline.add(claim_suspect, arrays.parameters(1), [this, &found](const PgRows& rows) {
+        take_rows(rows, true);
+        for (int r = 0; r < rows.size(); ++r) found.push_back(rows.integer(r, 0));
+    });
+}
+
+// What a claim will find is mostly known before its batch has written anything: then it is asked for with the look.
+void PostgresTables::foresee_claim(PgPipeline& pipeline, std::span<const Command> batch) {
+    const Claim* claim = nullptr;
+    for (const Command& command : batch) {
+        if (std::holds_alternative<Record>(command)) continue;
+        const auto* found = std::get_if<Claim>(&command);
+        if (!found || claim) return;
+        claim = found;
+    }
+    if (!claim || claim->tasks_max <= 0 || !membership_.dead.empty()) return;
+    const std::vector<int> groups = groups_for(*claim, [this](const QueueKey& key) {
+        const auto settings = settings_.find(key);
+        return settings == settings_.end() || (!settings->second.paused && settings->second.concurrency == 0);
+    });
+    if (groups.empty()) return;
+    foreseen_.emplace(groups, claim->tasks_max);
+    ask_claimable(pipeline, groups, claim->tasks_max, foreseen_->ready);
+}
+
 SharedTables::Claimable PostgresTables::claimable(const Claim& claim, int rows_max, const IsOpen& is_open) {
     Claimable found;
     const std::vector<int> groups = groups_for(claim, is_open);
     if (groups.empty() || failure_) return found;
-    PgArray ids(PgType::int4), aside(PgType::int8);
-    for (const int group : groups) ids.add_int4(group);
-    for (const TaskRef ref : aside_) aside.add_int8(ref);
+    const std::optional<Foreseen> foreseen = std::exchange(foreseen_, std::nullopt);
+    const bool is_foreseen = foreseen && foreseen->groups == groups && rows_max <= foreseen->rows_max;
     std::vector<TaskRef> ready, suspects;
-    const auto take_to = [this](std::vector<TaskRef>& refs) {
-        return [this, &refs](const PgRows& rows) {
-            take_rows(rows, true);
-            for (int r = 0; r < rows.size(); ++r) refs.push_back(rows.integer(r, 0));
-        };
-    };
-    PgPipeline pipeline(connection_);
-    writes_.send(pipeline);
-    written_.clear();
-    PgParameters parameters;
-    if (groups.size() == 1) parameters.int4(groups.front());
-    else parameters.array(ids);
-    parameters.int4(journal_format_max).array(aside).int8(rows_max);
-    pipeline.add(groups.size() == 1 ? claim_group : claim_groups, parameters, take_to(ready));
-    if (has_suspects_) {
-        pipeline.add(claim_suspect, PgParameters().array(ids).int4(journal_format_max).array(aside).int8(1),
-                     take_to(suspects));
+    if (is_foreseen && !has_made_ready_ && !has_suspects_) {
+        ready = foreseen->ready;
+        ready.resize(std::min(ready.size(), static_cast<std::size_t>(rows_max)));
+    } else {
+        PgPipeline pipeline(connection_);
+        writes_.send(pipeline);
+        written_.clear();
+        ask_claimable(pipeline, groups, rows_max, ready);
+        if (has_suspects_) ask_suspect(pipeline, groups, suspects);
+        if (!run(pipeline)) return found;
     }
-    if (!run(pipeline)) return found;
     found.ready = stored(ready);
     found.suspects = stored(suspects);
     return found;

@@ -133,6 +133,8 @@ std::string PostgresTables::news() const {
 void PostgresTables::end_transaction() {
     in_transaction_ = false;
     told_.clear();
+    foreseen_.reset();
+    has_made_ready_ = false;
     rows_.clear();
     written_.clear();
     behind_.clear();
@@ -256,7 +258,7 @@ void PostgresTables::insert(const TaskRow& row, LaneId) {
     if (failure_) return;
     writes_.insert(row, group);
     ids_[row.id.bytes] = row.ref;
-    if (line_of(row) == Line::ready) has_news_ = true;
+    if (line_of(row) == Line::ready) has_news_ = has_made_ready_ = true;
 }
 
 void PostgresTables::update(const TaskRow& row, LaneId) {
@@ -270,6 +272,7 @@ void PostgresTables::update(const TaskRow& row, LaneId) {
     rows_.erase(row.ref);  // what was read of it is no longer so
     if (row.fence.claim != 0 && row.fence.claim != membership_.worker) told_.insert(row.fence.claim);
     if (line_of(row) == Line::ready || is_final(row.state) || row.state == TaskState::paused) has_news_ = true;
+    if (line_of(row) == Line::ready) has_made_ready_ = true;
     if (line_of(row) == Line::suspect) has_suspects_ = true;
 }
 

@@ -138,6 +138,10 @@ private:
     void ask_locks(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
     void ask_dead(PgPipeline& pipeline, Outlook& outlook);
     void ask_queues(PgPipeline& pipeline);
+    void ask_claimable(PgPipeline& pipeline, const std::vector<int>& groups, int rows_max,
+                       std::vector<core::TaskRef>& found);
+    void ask_suspect(PgPipeline& pipeline, const std::vector<int>& groups, std::vector<core::TaskRef>& found);
+    void foresee_claim(PgPipeline& pipeline, std::span<const core::Command> batch);
     std::vector<int> groups_for(const core::Claim& claim, const IsOpen& is_open) const;
     void note_queues(std::span<const core::Command> batch, Outlook& outlook);
     /// How many tasks of each run; missing is the queue that another process claims from now.
@@ -181,12 +185,22 @@ private:
     std::set<core::KeyName> busy_, written_keys_, written_expiries_;
     std::map<core::QueueKey, core::QueueSettings> settings_;
     bool has_suspects_ = false;
+    /// What the look found for the batch's claim; so as long as the batch makes nothing else ready before it.
+    struct Foreseen {
+        std::vector<int> groups;
+        int rows_max = 0;
+        std::vector<core::TaskRef> ready;
+        Foreseen(std::vector<int> g, int max) : groups(std::move(g)), rows_max(max) {}
+    };
+    std::optional<Foreseen> foreseen_;
+    bool has_made_ready_ = false;
     std::deque<core::TaskRef> new_refs_;
 
     // Of this process.
     std::map<core::LaneKey, int> group_ids_;
     std::unordered_map<int, core::LaneKey> groups_;
     std::set<core::TaskRef> aside_;
+    int filled_groups_ = 0;  // those of which the last claim found rows
     core::Micros times_at_{-1}, groups_at_{-1};
 };
 
