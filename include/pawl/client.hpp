@@ -45,6 +45,9 @@ public:
     virtual Result<void> operate(const std::string& id, TaskVerb verb) = 0;
     virtual Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
                                  std::string result) = 0;
+    virtual Result<void> signal(const std::string& id, std::string_view name, std::string value) = 0;
+    virtual Result<void> answer(const std::string& id, bool approved, std::string_view step,
+                                std::string_view comment) = 0;
 };
 
 }  // namespace detail
@@ -98,6 +101,21 @@ public:
     /// Says what became of a step whose outcome is unknown; `step` as `why` names it, empty when there is only one.
     Result<void> resolve(std::string_view step, const Resolution& how) const {
         return backend_->resolve(id_, step, how.outcome(), how.result());
+    }
+
+    /// Sends it a named message, which `ctx.wait_signal` takes; kept until then. One that
+    /// is no value of the type it is waited for with is refused at once (bad_input) or, when that is not yet known, by
+    /// the task. Two calls are two signals.
+    template <class T>
+    Result<void> signal(std::string_view name, const T& value) const {
+        return backend_->signal(id_, name, to_json(value));
+    }
+    /// Answers `ctx.approval`. `step` as `why` names it, empty when only one is open. Errors: refused when none is.
+    Result<void> approve(std::string_view step = {}, std::string_view comment = {}) const {
+        return backend_->answer(id_, true, step, comment);
+    }
+    Result<void> deny(std::string_view step = {}, std::string_view comment = {}) const {
+        return backend_->answer(id_, false, step, comment);
     }
 
 private:

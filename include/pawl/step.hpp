@@ -18,6 +18,10 @@
 #include <pawl/result.hpp>
 #include <pawl/retry.hpp>
 
+#include <boost/describe/class.hpp>
+
+#include <algorithm>
+#include <chrono>
 #include <coroutine>
 #include <exception>
 #include <functional>
@@ -216,7 +220,9 @@ std::string encode_result(Raw&& raw) {
     }
 }
 
-enum class OpKind : std::uint8_t { step, timer, group };
+enum class OpKind : std::uint8_t { step, timer, signal, approval, group };
+/// Waits for somebody's word.
+constexpr bool is_wait(OpKind kind) { return kind == OpKind::signal || kind == OpKind::approval; }
 enum class HowToRun : std::uint8_t { pool, loop, async };
 
 /// Options of a step; the chained setters of Step fill it.
@@ -279,11 +285,14 @@ public:
     virtual std::string take_async() { return "null"; }
     /// Throws JsonError when `json` cannot be its result.
     virtual void check_result(const std::string&) const {}
+    /// Of a wait for somebody's word: what it asks for, as JSON.
+    virtual std::string asks() const { return "null"; }
 
     OpKind kind;
     std::string name, path;
     StepOptions options;
-    Duration wait{0};  // timers
+    Duration wait{0};  // timers; of a wait for somebody's word its limit, 0 = none
+    std::optional<TimePoint> until{};
     OpState state;
     std::string value;  // JSON of the result, or the text of the failure
     Context* context;
@@ -404,11 +413,71 @@ private:
     [[no_unique_address]] std::conditional_t<detail::is_async<Raw>::value, std::optional<Raw>, Nothing> async_;
 };
 
-/// What `ctx.sleep(d)` returns: a durable timer; while the task only sleeps it holds no worker.
+/// What `ctx.sleep(d)` and `ctx.sleep_until(t)` return: a durable timer; while the task only sleeps it holds no worker.
 class [[nodiscard]] Sleep : public detail::OpBase {
 public:
     Sleep(Context& ctx, Duration d) : OpBase(ctx, detail::OpKind::timer, "sleep") { wait = d; }
+    Sleep(Context& ctx, TimePoint t) : OpBase(ctx, detail::OpKind::timer, "sleep") { until = t; }
     void await_resume() { check(); }
+};
+
+/// What `ctx.wait_signal<T>(name).timeout(d)` returns: nothing when no signal came in time.
+template <class T>
+class [[nodiscard]] TimedSignal : public detail::OpBase {
+public:
+    TimedSignal(Context& ctx, std::string_view signal, Duration limit) : OpBase(ctx, detail::OpKind::signal, signal) {
+        wait = limit;
+    }
+    std::optional<T> await_resume() {
+        check();
+        if (value.empty()) return std::nullopt;
+        return this->template decoded<T>();
+    }
+    void check_result(const std::string& json) const override { (void)from_json<T>(json); }
+    std::string asks() const override { return schema_of<T>(); }
+};
+
+/// What `ctx.wait_signal<T>(name)` returns.
+template <class T>
+class [[nodiscard]] WaitSignal : public detail::OpBase {
+public:
+    WaitSignal(Context& ctx, std::string_view signal) : OpBase(ctx, detail::OpKind::signal, signal) {}
+    /// From the call on; at least 1 ms.
+    TimedSignal<T> timeout(Duration d) && {
+        return TimedSignal<T>(*context, name, std::max(d, Duration(std::chrono::milliseconds(1))));
+    }
+    T await_resume() {
+        check();
+        return this->template decoded<T>();
+    }
+    void check_result(const std::string& json) const override { (void)from_json<T>(json); }
+    std::string asks() const override { return schema_of<T>(); }
+};
+
+/// A person's answer to an approval.
+struct Decision {
+    bool approved = false;
+    std::string by;  ///< who; empty when nobody answered in time
+    std::string comment;
+};
+BOOST_DESCRIBE_STRUCT(Decision, (), (approved, by, comment))
+
+/// What `ctx.approval(question)` returns.
+class [[nodiscard]] Approval : public detail::OpBase {
+public:
+    Approval(Context& ctx, std::string_view asked)
+        : OpBase(ctx, detail::OpKind::approval, "approval"), question(asked) {
+        wait = std::chrono::hours(24);
+    }
+    /// From the call on; when it has passed the answer is no. Default 24 h.
+    Approval&& timeout(Duration d) && {
+        wait = std::max(d, Duration(std::chrono::milliseconds(1)));
+        return std::move(*this);
+    }
+    Decision await_resume();
+    std::string asks() const override;
+
+    std::string question;
 };
 
 template <class F, class... A>

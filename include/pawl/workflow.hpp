@@ -19,6 +19,7 @@
 #include <coroutine>
 #include <map>
 #include <stdexcept>
+#include <variant>
 
 namespace pawl {
 
@@ -184,14 +185,18 @@ Op&& WorkflowPromiseBase::await_transform(Op&& op) {
     return std::forward<Op>(op);
 }
 
-/// Base of all: several branches, each a scope of its own, numbered by argument. Not journaled itself.
+/// Base of all and race: several branches, each a scope of its own, numbered by argument. Not journaled itself.
 class Group : public OpBase {
 public:
-    Group(Context& ctx, std::string_view group_name) : OpBase(ctx, OpKind::group, group_name) {}
+    /// What makes the other branches pointless.
+    enum class EndsBy : std::uint8_t { first_failure, first_end };
+
+    Group(Context& ctx, std::string_view group_name, EndsBy by)
+        : OpBase(ctx, OpKind::group, group_name), ends_by_(by) {}
     Group(Group&&) noexcept = default;
     void begin() override;
-    /// A branch has ended. The first failure abandons the others; the group ends when none is left.
-    void branch_done(bool branch_failed, const OpBase* op, std::exception_ptr error);
+    /// An operation that is a branch has ended.
+    void branch_done(bool branch_failed, const OpBase& op, std::exception_ptr error = nullptr);
     /// Called when an abandoned operation is done.
     void check_drained();
 
@@ -204,16 +209,22 @@ protected:
     void launch_branch(Branch& branch, std::size_t i, Scope& branch_scope, bool failure_is_value_here = false);
 
     std::exception_ptr failure_;
+    std::size_t decided_by_ = 0;  // the branch that made the others pointless, if one did
 
 private:
     struct BranchListener final : DoneListener {
         Group* group = nullptr;
+        std::size_t branch = 0;
         WorkflowPromiseBase* promise = nullptr;
         bool failure_is_value = false;
         void coroutine_done() override;
     };
     void launch_workflow(WorkflowPromiseBase& promise, std::coroutine_handle<> handle, std::size_t i, bool as_value);
+    /// The first failure, or the first end, abandons the others; the group ends when none is left.
+    void branch_done(std::size_t branch, bool branch_failed, std::exception_ptr error);
 
+    EndsBy ends_by_;
+    bool is_decided_ = false;
     std::vector<Scope> scopes_;
     std::vector<BranchListener> listeners_;
     std::size_t left_ = 0;
@@ -248,7 +259,7 @@ branch_result<Op> take_branch(Op& op) {
 template <class... Ops>
 class [[nodiscard]] All final : public Group {
 public:
-    All(Context& ctx, Ops&&... ops) : Group(ctx, "all"), branches_(std::move(ops)...) {}
+    All(Context& ctx, Ops&&... ops) : Group(ctx, "all", EndsBy::first_failure), branches_(std::move(ops)...) {}
     std::tuple<branch_result<Ops>...> await_resume() {
         if (failure_) std::rethrow_exception(failure_);
         return std::apply([](auto&... b) { return std::tuple<branch_result<Ops>...>{take_branch(b)...}; }, branches_);
@@ -263,10 +274,38 @@ private:
     std::tuple<Ops...> branches_;
 };
 
+template <class... Ops>
+class [[nodiscard]] Race final : public Group {
+public:
+    Race(Context& ctx, Ops&&... ops) : Group(ctx, "race", EndsBy::first_end), branches_(std::move(ops)...) {}
+    std::variant<branch_result<Ops>...> await_resume() {
+        if (failure_) std::rethrow_exception(failure_);
+        return take_winner(std::index_sequence_for<Ops...>{});
+    }
+
+private:
+    using Winner = std::variant<branch_result<Ops>...>;
+
+    template <std::size_t... I>
+    Winner take_winner(std::index_sequence<I...>) {
+        std::optional<Winner> winner;
+        ((I == decided_by_ ? void(winner.emplace(std::in_place_index<I>, take_branch(std::get<I>(branches_))))
+                           : void()),
+         ...);
+        return std::move(*winner);
+    }
+    std::size_t size() const override { return sizeof...(Ops); }
+    void launch(std::size_t i, Scope& branch_scope) override {
+        std::size_t k = 0;
+        std::apply([&](auto&... b) { ((k++ == i ? launch_branch(b, i, branch_scope) : void()), ...); }, branches_);
+    }
+    std::tuple<Ops...> branches_;
+};
+
 template <class Op>
 class [[nodiscard]] AllOf final : public Group {
 public:
-    AllOf(Context& ctx, std::vector<Op>&& ops) : Group(ctx, "all"), branches_(std::move(ops)) {}
+    AllOf(Context& ctx, std::vector<Op>&& ops) : Group(ctx, "all", EndsBy::first_failure), branches_(std::move(ops)) {}
     auto await_resume() {
         if (failure_) std::rethrow_exception(failure_);
         if constexpr (std::is_void_v<decltype(std::declval<Op&>().await_resume())>) {
@@ -311,6 +350,19 @@ public:
 
     /// Waits durably; while the task waits only, it holds no worker and no memory but its row.
     Sleep sleep(Duration d) { return Sleep(*this, d); }
+    /// The same until an instant of the wall clock: one that is set forward or back meanwhile moves it, too.
+    Sleep sleep_until(TimePoint t) { return Sleep(*this, t); }
+
+    /// Waits durably for a signal: a named message from outside (`pawl signal`, TaskHandle::signal). One that came
+    /// before is kept; several of one name are taken in their order. One whose value is no T is refused, and the wait
+    /// goes on. With `.timeout(d)` it gives std::optional<T>.
+    template <class T>
+    WaitSignal<T> wait_signal(std::string_view name) {
+        return WaitSignal<T>(*this, name);
+    }
+    /// Waits durably for a person's yes or no (`pawl approve`, `pawl deny`); no answer within 24 h, or what
+    /// `.timeout(d)` says, is a no. The answer is taken once.
+    Approval approval(std::string_view question) { return Approval(*this, question); }
 
     /// All branches at once: steps, sleeps, workflows, other groups. Gives a tuple (std::monostate for void). The first
     /// failure stops the others, waits for them, and is thrown.
@@ -321,6 +373,14 @@ public:
     template <class Op>
     auto all(std::vector<Op> ops) {
         return detail::AllOf<Op>(*this, std::move(ops));
+    }
+
+    /// The first branch to end wins, and its result is the variant's value (std::monostate for void); `index()` says
+    /// which one it was. If it failed, its failure is thrown. The others are stopped and waited for: a `once` step
+    /// among them that had begun is unknown then, as after any other cut.
+    template <class... Ops>
+    requires(sizeof...(Ops) > 1 && (detail::is_operation<std::remove_cvref_t<Ops>> && ...)) auto race(Ops&&... ops) {
+        return detail::Race<std::remove_cvref_t<Ops>...>(*this, std::move(ops)...);
     }
 
     /// The operation's failure as a value, for when handling it needs co_await (not allowed in catch).
@@ -336,6 +396,20 @@ public:
     std::uint64_t random();
     /// A version 4 UUID from random().
     std::string uuid();
+    /// Whether this task runs the code with the change `id`: yes for one that comes here for the first time, and from
+    /// then on; no for one that had passed here before the change. Once an answer is given it stays for the task's
+    /// life.
+    ///     if (ctx.patched("two zones")) ... the new way ... else ... the old one, while such tasks are left ...
+    bool patched(std::string_view id);
+    /// How far it is, for people (`pawl get`): a part of 1, and a text. Silent in a replay.
+    void progress(double done, std::string_view text = {});
+    /// A value that can be read from outside while the task runs (`pawl get`), in place of the one it had. Keys and
+    /// values of a task, with its progress, have 16 KiB together. Throws Exception(too_large) beyond. Silent in a
+    /// replay.
+    template <class T>
+    void set(std::string_view key, const T& value) {
+        set_json(key, to_json(value));
+    }
     /// A line in the structured log, with the task's id; silent in a replay.
     void log(std::string_view text);
 
@@ -348,6 +422,7 @@ public:
     detail::Execution& execution() { return *execution_; }
 
 private:
+    void set_json(std::string_view key, std::string json);
     detail::Execution* execution_;
 };
 

@@ -191,4 +191,17 @@ Result<void> check_arguments(const ToolDefinition& tool, const std::string& argu
     }
 }
 
+// As the only field of an object: the check is made for tools, whose arguments are one.
+Result<void> check_value(const std::string& schema, const std::string& value) {
+    ToolDefinition tool;
+    tool.parameters.text = R"({"type":"object","properties":{"value":)" + schema + R"(},"required":["value"]})";
+    auto checked = check_arguments(tool, R"({"value":)" + value + "}");
+    if (checked) return checked;
+    std::string message = checked.error().message;
+    for (std::size_t at = 0; (at = message.find("/value", at)) != std::string::npos;)
+        message.replace(at, 6, message.substr(at + 6, 1) == "/" ? "" : "/");
+    if (const std::size_t at = message.find("schema:"); at != std::string::npos) message = message.substr(at + 7);
+    return Error{Errc::bad_input, message};
+}
+
 }  // namespace pawl::agent

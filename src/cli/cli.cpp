@@ -188,9 +188,9 @@ int parse_and_run(int argc, const char* const* argv, const std::vector<Verb>& ve
 }  // namespace
 
 std::vector<Verb> client_verbs() {
-    return {submit_verb(), list_verb(),   get_verb(),    result_verb(), events_verb(),  why_verb(),
-            cancel_verb(), kill_verb(),   pause_verb(),  resume_verb(), resolve_verb(), retry_verb(),
-            queue_verb(),  backup_verb(), doctor_verb(), version_verb()};
+    return {submit_verb(), list_verb(),  get_verb(),    result_verb(),  events_verb(), why_verb(),    cancel_verb(),
+            kill_verb(),   pause_verb(), resume_verb(), resolve_verb(), retry_verb(),  signal_verb(), approve_verb(),
+            deny_verb(),   queue_verb(), backup_verb(), doctor_verb(),  version_verb()};
 }
 
 int main(int argc, const char* const* argv, std::vector<Verb> engine_verbs,

@@ -10,7 +10,8 @@ std::string entry_text(const Answer& entry) {
     if (entry.has("task")) line += "  " + entry.text("task");
     line += "  " + entry.text("no") + "  " + entry.text("kind");
     if (entry.has("path")) line += "  " + terminal_text(entry.text("path"));
-    for (const char* name : {"attempt", "version", "reason", "ending", "crash_count", "void_from"}) {
+    for (const char* name :
+         {"attempt", "version", "reason", "ending", "crash_count", "void_from", "waits_for", "message", "timed_out"}) {
         if (entry.has(name)) line += "  " + std::string(name) + " " + terminal_text(entry.text(name));
     }
     if (entry.has("due_at")) line += "  due " + entry.text("due_at");

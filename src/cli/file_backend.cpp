@@ -228,6 +228,22 @@ Result<void> FileBackend::resolve(const std::string& id, std::string_view step, 
     return change(id, "resolve", body.take());
 }
 
+Result<void> FileBackend::signal(const std::string& id, std::string_view name, std::string value) {
+    server::JsonText body;
+    body.open().field("who", operator_name()).field("name", name).raw_field("value", value).close();
+    return change(id, "signal", body.take());
+}
+
+Result<void> FileBackend::answer(const std::string& id, bool approved, std::string_view step,
+                                 std::string_view comment) {
+    server::JsonText body;
+    body.open().field("who", operator_name());
+    if (!step.empty()) body.field("step", step);
+    if (!comment.empty()) body.field("comment", comment);
+    body.close();
+    return change(id, approved ? "approve" : "deny", body.take());
+}
+
 }  // namespace pawl::cli
 
 namespace pawl {

@@ -22,6 +22,8 @@ public:
     Result<void> operate(const std::string& id, detail::TaskVerb verb) override;
     Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
                          std::string result) override;
+    Result<void> signal(const std::string& id, std::string_view name, std::string value) override;
+    Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment) override;
 
 private:
     /// The answer, unless it is a refusal.

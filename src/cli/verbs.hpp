@@ -8,8 +8,10 @@
 
 namespace pawl::cli {
 
+Verb approve_verb();
 Verb backup_verb();
 Verb cancel_verb();
+Verb deny_verb();
 Verb doctor_verb();
 Verb events_verb();
 Verb get_verb();
@@ -21,6 +23,7 @@ Verb resolve_verb();
 Verb result_verb();
 Verb resume_verb();
 Verb retry_verb();
+Verb signal_verb();
 Verb submit_verb();
 Verb version_verb();
 Verb why_verb();

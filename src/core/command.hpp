@@ -43,17 +43,18 @@ struct Submitted {
 /// What a person asks of a task. Repeat-safe: the same request id again gives the first answer and changes nothing;
 /// with another verb or other arguments it is idempotency_key_reused.
 struct Operate {
-    enum class Verb : std::uint8_t { cancel, kill, pause, resume, retry, resolve };
+    enum class Verb : std::uint8_t { cancel, kill, pause, resume, retry, resolve, signal, approve, deny };
     Verb verb = Verb::cancel;
     TaskId id;
     std::string request_id;  ///< empty = not repeat-safe by id (cancel, kill, pause are anyway)
     std::string who;         ///< for the journal
-    std::string reason;      ///< pause: the text that `why` shows
+    std::string reason;      ///< pause: the text that `why` shows; approve, deny: the comment
     // resolve
     enum class Outcome : std::uint8_t { happened, not_happened, fail };
-    std::string step;  ///< path of the unknown step; empty when there is only one
+    std::string step;  ///< path of the unknown step, or of the approval; empty when there is only one
     Outcome outcome = Outcome::happened;
-    std::string result = "null";  ///< JSON
+    std::string result = "null";  ///< JSON; of a signal its value
+    std::string signal{};         ///< its name
     // retry
     std::optional<Micros> deadline;  ///< a new length; else the original one starts again
 };
@@ -109,6 +110,7 @@ struct Park {
     Reason reason = Reason::timer;   ///< retry: becomes pending(retry); else waiting(reason)
     std::optional<Instant> wake_at;  ///< an instant that the store returned earlier
     std::optional<Micros> wake_in;   ///< or a length; the earlier of the two counts
+    int newest_message = 0;  ///< entry of the newest one that the worker knows: a newer one wakes the task at once
 };
 struct Complete {
     std::string output;

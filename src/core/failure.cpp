@@ -83,6 +83,14 @@ std::string encode_asked(const Asked& asked) {
     return out;
 }
 
+std::string encode_decision(bool approved, const Asked& asked) {
+    json::object decision;
+    decision["approved"] = approved;
+    decision["by"] = asked.by;
+    decision["comment"] = asked.note;
+    return json::serialize(decision);
+}
+
 Asked decode_asked(std::string_view text) {
     Asked asked;
     boost::system::error_code failed;

@@ -38,6 +38,13 @@ enum class EntryKind : std::uint8_t {
                       ///< path: the step whose failure is voided
     ending = 13,      ///< cancel, kill or deadline reached a running task; number: Ending; error: who asked for it
     pause_requested = 14,
+    // Messages: somebody's word, which the code observes when an operation takes it.
+    signalled = 15,  ///< path: the signal's name; result: its value; error: who sent it
+    answered = 16,   ///< to an approval. path: of its operation; result: {"approved","by","comment"}; error: who
+    // What the code notes beside its operations.
+    patched = 17,    ///< ctx.patched() said yes. path: the id
+    progress = 18,   ///< result: {"done","text"}
+    value_set = 19,  ///< path: the key; result: the value
     // Steps. `path` is the step's identity: scope path, name and occurrence.
     step_started = 40,  ///< intent of a `once` step, flushed before the effect; number: attempt; result: what runs
                         ///< (process identity)
@@ -56,6 +63,11 @@ enum class EntryKind : std::uint8_t {
     // Waits.
     timer_set = 50,    ///< due
     timer_fired = 51,  ///< observed
+    wait_set = 52,     ///< for a signal or an approval; due, if it has a limit. number: 0 signal, 1 approval; result:
+                       ///< the JSON Schema of the signal's value, or {"question"}
+    wait_ended = 53,   ///< observed. number: of the message's entry, or 0: its time was up
+    signal_refused =
+        54,  ///< a signal that its wait cannot take; the wait goes on. number: of the signal's entry; error
 };
 
 /// Number of a `handed_back` that the store wrote at its closing, or when its process opened it anew: steps of the task
@@ -65,18 +77,26 @@ constexpr std::int64_t handed_back_by_store = 1;
 /// Whether the workflow's code sees an entry of this kind (and so runs on after it).
 constexpr bool is_observed(EntryKind k) {
     return k == EntryKind::step_completed || k == EntryKind::step_failed || k == EntryKind::step_cancelled ||
-           k == EntryKind::timer_fired;
+           k == EntryKind::timer_fired || k == EntryKind::wait_ended;
 }
 /// Whether an entry of this kind announces an attempt: until another entry of its step follows, something may run.
 constexpr bool is_intent(EntryKind k) { return k == EntryKind::step_started || k == EntryKind::step_begun; }
 /// Whether something begins with an entry of this kind: not while its task is being ended.
-constexpr bool starts_something(EntryKind k) { return is_intent(k) || k == EntryKind::timer_set; }
+constexpr bool starts_something(EntryKind k) {
+    return is_intent(k) || k == EntryKind::timer_set || k == EntryKind::wait_set;
+}
 /// Whether an entry of this kind shows that its task gets on: something of it has come to an end. What a worker merely
 /// notes (an intent, a lost attempt, an unknown outcome) is written again in every life of a task that kills its
 /// process.
 constexpr bool shows_progress(EntryKind k) { return is_observed(k) || k == EntryKind::step_attempt_failed; }
 /// Whether an entry of this kind belongs to an operation of the code (it has a path).
 constexpr bool is_operation(EntryKind k) { return static_cast<std::uint8_t>(k) >= 40; }
+/// Whether an entry of this kind is somebody's word to the task.
+constexpr bool is_message(EntryKind k) { return k == EntryKind::signalled || k == EntryKind::answered; }
+/// Whether a worker's code may note it beside its operations.
+constexpr bool is_code_note(EntryKind k) {
+    return k == EntryKind::patched || k == EntryKind::progress || k == EntryKind::value_set;
+}
 
 /// The kind's name in the feed, the timeline and JSON.
 std::string_view to_string(EntryKind kind);
@@ -94,6 +114,8 @@ struct Asked {
 std::string text_of(const Asked& asked);
 /// As it stands in the `error` column of entries that record no failure: {"by","request","note"}, without empty ones.
 std::string encode_asked(const Asked& asked);
+/// Of an `answered` entry: {"approved","comment","by"}.
+std::string encode_decision(bool approved, const Asked& asked);
 /// Of any `error` column: what nobody wrote stays empty.
 Asked decode_asked(std::string_view text);
 

@@ -1,5 +1,7 @@
 #include "core/journal_facts.hpp"
 
+#include <algorithm>
+
 namespace pawl::core {
 
 void JournalFacts::see(const EntryHead& entry) {
@@ -33,6 +35,10 @@ void JournalFacts::see(const EntryHead& entry) {
         case EntryKind::step_failed:
             failures_[entry.path] = entry.no;
             break;
+        case EntryKind::wait_ended:
+        case EntryKind::signal_refused:
+            if (entry.number != 0) taken_.push_back(entry.no);
+            break;
         default:
             break;
     }
@@ -56,8 +62,9 @@ std::vector<JournalFacts::Intent> JournalFacts::open_intents() const {
 
 JournalFacts::Voided JournalFacts::voided_by_retry() const {
     const auto failure = failed_path_.empty() ? failures_.end() : failures_.find(failed_path_);
-    if (failure != failures_.end()) return {failure->second, failed_path_};
-    return {end_no_, failed_path_};
+    const int no = failure != failures_.end() ? failure->second : end_no_;
+    const auto taken = std::count_if(taken_.begin(), taken_.end(), [no](int at) { return at >= no; });
+    return {no, failed_path_, static_cast<int>(taken)};
 }
 
 }  // namespace pawl::core

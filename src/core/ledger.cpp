@@ -194,7 +194,7 @@ void LedgerBase::flushed() {
         const auto found = cache_.find(ref);
         const TaskRow* row = found == cache_.end() ? nullptr : &found->second->row;
         const bool is_kept = row && (shared_ ? is_held_here(*row) : row->state == TaskState::running);
-        if (is_kept && shared_) held_[ref] = {row->id, row->fence, row->ending, row->pause_requested};
+        if (is_kept && shared_) held_[ref] = {row->id, row->fence, row->ending, row->pause_requested, row->memo.newest};
         if (is_kept) continue;
         held_.erase(ref);
         if (row) cache_.erase(found);

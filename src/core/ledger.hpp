@@ -130,6 +130,7 @@ private:
         Fence fence;
         Ending ending = Ending::none;
         bool pause_requested = false;
+        int newest_message = 0;
     };
     class HeldRows;
     void open_shared();

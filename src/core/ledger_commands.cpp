@@ -41,6 +41,7 @@ Hash arguments_of(const Operate& command) {
     append_part(hashed, std::to_string(static_cast<int>(command.outcome)));
     append_part(hashed, command.result);
     append_part(hashed, command.deadline ? std::to_string(command.deadline->count()) : std::string());
+    append_part(hashed, command.signal);
     return sha256(hashed);
 }
 
@@ -274,7 +275,9 @@ Reply LedgerBase::run(const Record& command) {
                        "record of task " + (cached ? text_of(cached->row.id) : "?") +
                            ": a newer claim exists, or it has left its worker; discard what you have");
     }
-    if (!std::holds_alternative<std::monostate>(command.next)) {
+    const bool is_noted_in_row = std::any_of(command.entries.begin(), command.entries.end(),
+                                             [](const EntryDraft& e) { return is_noted(e.kind); });
+    if (is_noted_in_row || !std::holds_alternative<std::monostate>(command.next)) {
         JournalFacts facts;
         if (transition::needs_facts(cached->row, command)) facts = facts_of(cached->row.ref);
         return reply(

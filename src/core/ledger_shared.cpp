@@ -87,6 +87,7 @@ void LedgerBase::tell_changed(TaskRef ref, const HeldRow& before, const TaskRow*
     }
     if (now->ending != before.ending) sink_->notice(Notice::What::ending, *now);
     if (now->pause_requested && !before.pause_requested) sink_->notice(Notice::What::pause_requested, *now);
+    if (now->memo.newest > before.newest_message) sink_->notice(Notice::What::message, *now);
 }
 
 std::optional<Head> LedgerBase::look_for(const Claim& command, int rows_max) {

@@ -31,6 +31,11 @@ constexpr std::size_t key_bytes_max = 255;  ///< idempotency, flow-control key a
 constexpr std::size_t tag_bytes_max = 128;
 constexpr std::size_t tags_max = 32;
 
+// ---- what the row remembers --------------------------------------------------------------------------------------
+constexpr int unread_messages_max = 10'000;         ///< signals and answers that no operation has taken
+constexpr int open_waits_max = 1'000;               ///< operations of one task that wait for somebody's word
+constexpr std::size_t values_bytes_max = 16 * kib;  ///< progress and values of one task, keys included
+
 // ---- submit ------------------------------------------------------------------------------------------------------
 constexpr int priority_min = -100;
 constexpr int priority_max = 100;

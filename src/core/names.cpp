@@ -213,6 +213,16 @@ std::string_view to_string(EntryKind kind) {
             return "ending";
         case EntryKind::pause_requested:
             return "pause_requested";
+        case EntryKind::signalled:
+            return "signalled";
+        case EntryKind::answered:
+            return "answered";
+        case EntryKind::patched:
+            return "patched";
+        case EntryKind::progress:
+            return "progress";
+        case EntryKind::value_set:
+            return "value_set";
         case EntryKind::step_started:
             return "step_started";
         case EntryKind::step_begun:
@@ -235,6 +245,12 @@ std::string_view to_string(EntryKind kind) {
             return "timer_set";
         case EntryKind::timer_fired:
             return "timer_fired";
+        case EntryKind::wait_set:
+            return "wait_set";
+        case EntryKind::wait_ended:
+            return "wait_ended";
+        case EntryKind::signal_refused:
+            return "signal_refused";
     }
     return "unknown";  // an entry of a newer version
 }

@@ -17,6 +17,7 @@ struct Notice {
     enum class What : std::uint8_t {
         ending,           ///< a running task is to be ended (`row.ending` says why)
         pause_requested,  ///< a running task is to be paused
+        message,          ///< a running task has got a signal or an answer
         final,            ///< a task reached a final state
         stopped,          ///< a task now waits for a person (paused)
         lost,             ///< a task is no longer held by this process: everything that runs for it is void

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/journal.hpp"
+#include "core/memo.hpp"
 #include "core/task_id.hpp"
 
 #include <pawl/task.hpp>
@@ -80,6 +81,7 @@ struct TaskRow {
     int format_min = 1;
 
     std::optional<Hash> definition;  ///< blob of the recorded definition (agents)
+    Memo memo;
     TaskRef root = 0, parent = 0;
     std::array<std::uint8_t, 16> trace_id{};
     Instant created{}, updated{};

@@ -61,6 +61,7 @@ void park(const Stage& stage, TaskRow& row, const Park& command) {
     move(stage, row, is_retry ? TaskState::pending : TaskState::waiting, command.reason);
     row.due = due;
     append(stage, row, {.kind = EntryKind::parked, .number = number_of(command.reason), .due = due});
+    if (row.memo.newest > command.newest_message && !row.memo.waits.empty()) wake_for_message(stage, row);
 }
 
 void complete(const Stage& stage, TaskRow& row, const Complete& command) {
@@ -227,7 +228,7 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command,
     answer.at = stage.now;
     answer.due.reserve(command.entries.size());
     for (const EntryDraft& draft : command.entries) {
-        PAWL_ASSERT(is_operation(draft.kind));
+        PAWL_ASSERT(is_operation(draft.kind) || is_code_note(draft.kind));
         std::optional<Instant> due;
         if (draft.due_in) due = stage.now + *draft.due_in;
         append(stage, row,
@@ -254,10 +255,7 @@ Result<Recorded> record(const Stage& stage, TaskRow& row, const Record& command,
 
 void wake(const Stage& stage, TaskRow& row) {
     PAWL_ASSERT(wakes_by_itself(row));
-    const std::int64_t waited_for = number_of(row.reason);
-    move(stage, row, TaskState::pending, Reason::queued);
-    row.due.reset();
-    append(stage, row, {.kind = EntryKind::woken, .number = waited_for});
+    go_to_queue(stage, row);
 }
 
 void expire(const Stage& stage, TaskRow& row, const JournalFacts& facts) {

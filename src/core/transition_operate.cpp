@@ -23,6 +23,12 @@ std::string_view verb_name(Verb verb) {
             return "retry";
         case Verb::resolve:
             return "resolve";
+        case Verb::signal:
+            return "signal";
+        case Verb::approve:
+            return "approve";
+        case Verb::deny:
+            return "deny";
     }
     return "operate";
 }
@@ -156,6 +162,7 @@ Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command,
     row.output.clear();
     row.error.clear();
     ++row.reopened;
+    row.memo.unread += voided.taken;  // what was taken in vain is there again
     move(stage, row, TaskState::pending, Reason::queued);
     append(stage, row,
            {.kind = EntryKind::reopened,
@@ -218,6 +225,66 @@ Result<Operated> resolve(const Stage& stage, TaskRow& row, const Operate& comman
     return answer_of(row, true);
 }
 
+// What a message to a task needs, whatever it says.
+Result<void> check_open(const Stage& stage, const TaskRow& row, const Operate& command) {
+    if (is_final(row.state)) return refusal(Errc::already_final, row, command, "it is " + state_of(row));
+    if (row.ending != Ending::none) {
+        return refusal(Errc::refused, row, command,
+                       "it is being ended (" + std::string(to_string(row.ending)) + ") and takes nothing any more");
+    }
+    if (row.memo.unread >= limits::unread_messages_max) {
+        return refusal(Errc::queue_full, row, command,
+                       "it has " + std::to_string(row.memo.unread) +
+                           " messages that it has not taken yet, the limit; send it again when it has");
+    }
+    const auto size = static_cast<std::int64_t>(command.result.size());
+    if (row.journal_bytes + size > stage.journal_bytes_max)
+        return refusal(Errc::too_large, row, command, "its journal is full");
+    return {};
+}
+
+void deliver(const Stage& stage, TaskRow& row, bool is_awaited) {
+    if (row.state == TaskState::running) {
+        stamp(stage, row);
+        stage.sink.notice(Notice::What::message, row);
+    } else if (is_awaited) {
+        wake_for_message(stage, row);
+    }
+}
+
+Result<Operated> signal(const Stage& stage, TaskRow& row, const Operate& command) {
+    if (auto open = check_open(stage, row, command); !open) return open.error();
+    const bool is_awaited = wait_for_signal(row.memo, command.signal) != nullptr;
+    const Asked asked{command.who, command.request_id, {}};
+    append(
+        stage, row,
+        {.kind = EntryKind::signalled, .path = command.signal, .result = command.result, .error = encode_asked(asked)});
+    deliver(stage, row, is_awaited);
+    return answer_of(row, true);
+}
+
+Result<Operated> answer(const Stage& stage, TaskRow& row, const Operate& command) {
+    if (auto open = check_open(stage, row, command); !open) return open.error();
+    const OpenWait* wait = wait_for_answer(row.memo, command.step);
+    if (!wait) {
+        std::string names;
+        for (const OpenWait& other : row.memo.waits)
+            if (other.is_approval) names += (names.empty() ? "" : ", ") + other.path;
+        if (names.empty()) return refusal(Errc::refused, row, command, "it waits for no approval, or no longer");
+        return refusal(Errc::bad_input, row, command,
+                       (command.step.empty() ? std::string("several approvals are open; name one of: ")
+                                             : command.step + " is not an approval that is open; these are: ") +
+                           names);
+    }
+    if (wait->due && *wait->due <= stage.now) return refusal(Errc::refused, row, command, "the approval has expired");
+    const Asked asked = asked_by(command);
+    const std::string decision = encode_decision(command.verb == Verb::approve, asked);
+    const std::string path = wait->path;
+    append(stage, row, {.kind = EntryKind::answered, .path = path, .result = decision, .error = encode_asked(asked)});
+    deliver(stage, row, true);
+    return answer_of(row, true);
+}
+
 }  // namespace
 
 bool needs_facts(const TaskRow& row, const Operate& command) {
@@ -240,6 +307,11 @@ Result<Operated> operate(const Stage& stage, TaskRow& row, const Operate& comman
             return retry(stage, row, command, facts);
         case Verb::resolve:
             return resolve(stage, row, command, facts);
+        case Verb::signal:
+            return signal(stage, row, command);
+        case Verb::approve:
+        case Verb::deny:
+            return answer(stage, row, command);
     }
     return refusal(Errc::bad_input, row, command, "no such verb");
 }

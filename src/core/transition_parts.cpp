@@ -32,6 +32,7 @@ Errc code_of_pause(Reason reason) {
 void append(const Stage& stage, TaskRow& row, const NewEntry& entry) {
     ++row.last_no;
     row.journal_bytes += static_cast<std::int64_t>(entry.result.size() + entry.error.size());
+    note(row.memo, row.last_no, entry.kind, entry.number, entry.path, entry.result, entry.due);
     stage.sink.entry(row, entry);
 }
 
@@ -54,6 +55,7 @@ void make_final(const Stage& stage, TaskRow& row, TaskState state, Reason reason
     PAWL_ASSERT(is_final(state));
     move(stage, row, state, reason);
     row.expires.reset();
+    row.memo.waits.clear();
     stage.sink.notice(Notice::What::final, row);
 }
 
@@ -108,6 +110,23 @@ void stop_for_operator(const Stage& stage, TaskRow& row, Reason reason_before, s
             .due = due,
             .error = encode_asked(decode_asked(row.error))});
     stage.sink.notice(Notice::What::stopped, row);
+}
+
+void go_to_queue(const Stage& stage, TaskRow& row) {
+    const std::int64_t waited_for = number_of(row.reason);
+    move(stage, row, TaskState::pending, Reason::queued);
+    row.due.reset();
+    append(stage, row, {.kind = EntryKind::woken, .number = waited_for});
+}
+
+void wake_for_message(const Stage& stage, TaskRow& row) {
+    const bool waits = row.state == TaskState::waiting || (row.state == TaskState::pending && row.due);
+    if (row.state == TaskState::paused) {
+        row.reason_before = Reason::queued;
+        row.due.reset();
+    } else if (waits) {
+        go_to_queue(stage, row);
+    }
 }
 
 std::string pause_error(const Asked& asked) {

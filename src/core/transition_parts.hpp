@@ -42,6 +42,12 @@ void leave(const Stage& stage, TaskRow& row, const JournalFacts& facts);
 /// paused(operator): who asked for it stands in the row since then.
 void stop_for_operator(const Stage& stage, TaskRow& row, Reason reason_before, std::optional<Instant> due);
 
+/// A wait is over: ready, in its old place.
+void go_to_queue(const Stage& stage, TaskRow& row);
+
+/// A message came for an operation that waits for it: the task goes on as soon as it may.
+void wake_for_message(const Stage& stage, TaskRow& row);
+
 /// `error` of a row whose pause a person asked for.
 std::string pause_error(const Asked& asked);
 

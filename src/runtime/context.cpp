@@ -4,12 +4,19 @@
 
 #include <pawl/workflow.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 
 namespace pawl {
 
 TimePoint Context::now() const { return execution_->observed_time(); }
 std::uint64_t Context::random() { return execution_->random(); }
+bool Context::patched(std::string_view id) { return execution_->patched(id); }
+void Context::set_json(std::string_view key, std::string json) { execution_->set_value(key, std::move(json)); }
+void Context::progress(double done, std::string_view text) {
+    execution_->set_progress(std::clamp(done, 0.0, 1.0), text);
+}
 void Context::log(std::string_view text) { execution_->log(text); }
 std::string Context::task_id() const { return core::to_string(execution_->row().id); }
 
@@ -27,6 +34,17 @@ std::string Context::uuid() {
                   static_cast<unsigned>((high >> 16) & 0xFFFF), static_cast<unsigned>(high & 0xFFFF),
                   static_cast<unsigned>(low >> 48), static_cast<unsigned long long>(low & 0xFFFFFFFFFFFFull));
     return text;
+}
+
+Decision Approval::await_resume() {
+    check();
+    if (value.empty()) return {false, {}, "nobody answered in time"};
+    return decoded<Decision>();
+}
+
+std::string Approval::asks() const {
+    const std::map<std::string, std::string> asked{{"question", question}};
+    return to_json(asked);
 }
 
 namespace detail {
@@ -94,7 +112,7 @@ void Group::begin() {
     const std::size_t n = left_;
     if (n == 0) {
         state.phase = OpState::Phase::done;
-        if (parent) parent->branch_done(false, this, nullptr);
+        if (parent) parent->branch_done(false, *this);
         else context->execution().schedule(waiter);
         return;
     }
@@ -111,6 +129,7 @@ void Group::launch_workflow(WorkflowPromiseBase& promise, std::coroutine_handle<
                             bool as_value) {
     BranchListener& listener = listeners_[i];
     listener.group = this;
+    listener.branch = i;
     listener.promise = &promise;
     listener.failure_is_value = as_value;
     promise.listener = &listener;
@@ -118,29 +137,36 @@ void Group::launch_workflow(WorkflowPromiseBase& promise, std::coroutine_handle<
 }
 
 void Group::BranchListener::coroutine_done() {
-    group->branch_done(promise->error && !failure_is_value, nullptr, promise->error);
+    group->branch_done(branch, promise->error && !failure_is_value, promise->error);
 }
 
-void Group::branch_done(bool branch_failed, const OpBase* op, std::exception_ptr error) {
+void Group::branch_done(bool branch_failed, const OpBase& op, std::exception_ptr error) {
+    if (branch_failed && !error) {
+        error = std::make_exception_ptr(StepFailed(op.path, op.name, op.state.cls, op.state.code, op.value));
+    }
+    branch_done(static_cast<std::size_t>(op.scope - scopes_.data()), branch_failed, error);
+}
+
+void Group::branch_done(std::size_t branch, bool branch_failed, std::exception_ptr error) {
     PAWL_ASSERT(left_ > 0);
     left_--;
-    if (branch_failed && !failure_) {
-        failure_ =
-            error ? error
-                  : std::make_exception_ptr(StepFailed(op->path, op->name, op->state.cls, op->state.code, op->value));
+    if (!is_decided_ && (branch_failed || ends_by_ == EndsBy::first_end)) {
+        is_decided_ = true;
+        decided_by_ = branch;
+        if (branch_failed) failure_ = error;
         context->execution().abandon_under(path + "/", *this);
     }
     context->execution().check_later(*this);
 }
 
-// After a failure the other branches' coroutines are not resumed again: only their open operations are waited for.
+// Once it is decided, the other branches' coroutines are not resumed again: only their open operations are waited for.
 void Group::check_drained() {
     if (state.phase == OpState::Phase::done) return;
-    if (failure_ ? context->execution().any_active_under(path + "/") : left_ > 0) return;
+    if (is_decided_ ? context->execution().any_active_under(path + "/") : left_ > 0) return;
     state.phase = OpState::Phase::done;
     context->execution().drained(*this, path + "/");
     if (abandoned_by) return context->execution().check_later(*abandoned_by);
-    if (parent) return parent->branch_done(failure_ && !failure_is_value, this, failure_);
+    if (parent) return parent->branch_done(failure_ && !failure_is_value, *this, failure_);
     context->execution().schedule(waiter);
 }
 

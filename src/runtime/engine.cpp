@@ -237,6 +237,10 @@ void Engine::deliver(const core::Notice& notice) {
         if (execution) execution->drop();
         return;
     }
+    if (notice.what == What::message) {
+        if (execution) execution->on_message();
+        return;
+    }
     if (notice.what == What::pause_requested) {
         if (execution) execution->on_pause_requested();
         return;

@@ -21,6 +21,40 @@ void announce_attempt(OpState& s, std::int64_t at_us, std::string identity) {
     if (s.first_us == 0) s.first_us = at_us;
 }
 
+// Any operation may have been cancelled.
+bool fits(const core::Entry& entry, OpKind kind) {
+    switch (entry.kind) {
+        case EntryKind::timer_set:
+        case EntryKind::timer_fired:
+            return kind == OpKind::timer;
+        case EntryKind::wait_set:
+            return is_wait(kind) && (entry.number == 1) == (kind == OpKind::approval);
+        case EntryKind::wait_ended:
+        case EntryKind::signal_refused:
+            return is_wait(kind);
+        case EntryKind::step_cancelled:
+            return true;
+        case EntryKind::step_failed:
+            return kind == OpKind::step || is_wait(kind);
+        default:
+            return kind == OpKind::step;
+    }
+}
+
+// What a task waits for that waits for such an operation.
+Reason reason_of(OpKind kind) {
+    switch (kind) {
+        case OpKind::step:
+            return Reason::retry;
+        case OpKind::approval:
+            return Reason::approval;
+        case OpKind::signal:
+            return Reason::signal;
+        default:
+            return Reason::timer;
+    }
+}
+
 void begin_anew(OpState& s) {
     s.attempts = 0;
     if (s.phase == Op::backoff && s.due_us == 0) s.phase = Op::fresh;  // it was exhausted
@@ -40,7 +74,8 @@ Execution::Execution(runtime::Engine& engine, std::uint64_t serial, core::Claime
     ending_ = row_.ending;
     pause_requested_ = row_.pause_requested;
     observed_at_ = row_.created;
-    if (claimed.fresh) known_no_ = row_.claimed_no;
+    if (claimed.fresh) known_no_ = newest_message_ = row_.claimed_no;
+    for (const std::string& id : row_.memo.patches) patches_.emplace(id, true);
 }
 
 // At the end of the process functions may be left that never started; none runs: the pool is gone by then.
@@ -118,6 +153,12 @@ void Execution::on_loaded(core::Loaded loaded) {
 void Execution::feed(core::Entry& entry) {
     PAWL_ASSERT(entry.no == known_no_ + 1);
     known_no_ = entry.no;
+    const bool is_news = entry.no > newest_message_;
+    newest_message_ = std::max(newest_message_, entry.no);
+    if (core::is_message(entry.kind)) {
+        if (is_news) see_message(entry);
+        return;
+    }
     doubt_what_ran(entry);
     if (is_void(entry.no)) return feed_void(entry);
     switch (entry.kind) {
@@ -132,7 +173,6 @@ void Execution::feed(core::Entry& entry) {
 
 void Execution::feed_operation(core::Entry& entry) {
     const auto at = std::ranges::find_if(active_, [&](const OpBase* op) { return op->path == entry.path; });
-    const bool timer_entry = entry.kind == EntryKind::timer_set || entry.kind == EntryKind::timer_fired;
     if (at == active_.end()) {
         // Of an intent in a void range that the store closed as it ended the task: the code has not come there again.
         const bool is_closing = entry.kind == EntryKind::step_unknown || entry.kind == EntryKind::step_lost;
@@ -145,7 +185,7 @@ void Execution::feed_operation(core::Entry& entry) {
                        "', but the code, run again, now waits for: " + waiting);
     }
     OpBase& op = **at;
-    if (timer_entry != (op.kind == OpKind::timer) && entry.kind != EntryKind::step_cancelled)
+    if (!fits(entry, op.kind))
         return diverge("entry " + std::to_string(entry.no) + " of the journal is " +
                        std::string(core::to_string(entry.kind)) + " '" + entry.path +
                        "', but in the code that name is now another kind of operation");
@@ -210,10 +250,22 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
         case EntryKind::step_cancelled:
             s.failed = true;
             s.code = Errc::stopping;
-            op.value = "cancelled: another branch failed";
+            op.value = "cancelled: another branch has decided";
             break;
         case EntryKind::timer_set:
             s.due_us = due_us;
+            break;
+        case EntryKind::wait_set:
+            s.due_us = due_us;
+            s.first_us = at_us;
+            s.phase = Op::backoff;
+            break;
+        case EntryKind::wait_ended:
+            end_wait(op, static_cast<int>(number));
+            break;
+        case EntryKind::signal_refused:
+            refuse_message(static_cast<int>(number));
+            s.phase = s.first_us == 0 ? Op::fresh : Op::backoff;
             break;
         default:
             break;
@@ -225,7 +277,7 @@ void Execution::complete_op(OpBase& op) {
     std::erase(active_, &op);
     std::erase(fresh_, &op);
     if (op.abandoned_by) check_later(*op.abandoned_by);
-    else if (op.parent) op.parent->branch_done(op.state.failed && !op.failure_is_value, &op, nullptr);
+    else if (op.parent) op.parent->branch_done(op.state.failed && !op.failure_is_value, op);
     else runnable_.push_back(op.waiter);
 }
 
@@ -320,6 +372,7 @@ void Execution::go_live() {
     phase_ = Phase::live;
     fresh_ = active_;
     arm_active_time();
+    if (row_.memo.newest > newest_message_) load_messages();
     // The claim may have met an end that was asked for before it.
     if (ending_ != core::Ending::none) on_ending(ending_);
     if (engine_.draining()) on_drain();
@@ -372,7 +425,9 @@ void Execution::finish() {
     if (in_flight_ > 0) return;
     if (diverged_) {
         // What has happened has happened, whatever the code makes of it: only what would begin is dropped.
-        std::erase_if(drafts_, [](const Draft& d) { return d.entry.kind == EntryKind::timer_set; });
+        std::erase_if(drafts_, [](const Draft& d) {
+            return d.entry.kind == EntryKind::timer_set || d.entry.kind == EntryKind::wait_set;
+        });
         return send_record(core::Pause{Reason::diverged, *diverged_});
     }
     if (!root_done_)
@@ -432,16 +487,8 @@ void Execution::start_op(OpBase& op) {
     }
     if (s.abandoned && (!s.intent_open || op.options.effect != Effect::once)) return cancel_op(op);
     const std::int64_t now_us = core::count(engine_.now());
-    if (op.kind == OpKind::timer) {
-        if (s.due_us == 0) {
-            s.phase = Op::recording;
-            draft(EntryKind::timer_set, op, 0, {}, {}, std::max(core::Micros{0}, core::Micros(op.wait)));
-        } else if (s.due_us <= now_us) {
-            s.phase = Op::recording;
-            draft(EntryKind::timer_fired, op, 0);
-        }
-        return;
-    }
+    if (op.kind == OpKind::timer) return look_at_timer(op, now_us);
+    if (is_wait(op.kind)) return look_at_wait(op, now_us);
     if (const auto kept = salvaged_.find(op.path); kept != salvaged_.end()) {
         s.phase = Op::recording;
         draft(EntryKind::step_completed, op, s.attempts + 1, std::move(kept->second));
@@ -464,11 +511,26 @@ void Execution::start_op(OpBase& op) {
     start_attempt(op);
 }
 
+// An instant of the wall clock is looked at again when its length has passed by the store's: the one may have been set.
+void Execution::look_at_timer(OpBase& op, std::int64_t now_us) {
+    OpState& s = op.state;
+    if (s.due_us > now_us) return;
+    core::Micros left{s.due_us == 0 ? op.wait : core::Micros{0}};
+    if (op.until) {
+        const auto until = std::chrono::duration_cast<core::Micros>(op.until->time_since_epoch());
+        left = until - engine_.clock().wall().time_since_epoch();
+    }
+    s.phase = Op::recording;
+    if (s.due_us != 0 && left <= core::Micros{0}) return draft(EntryKind::timer_fired, op, 0);
+    draft(EntryKind::timer_set, op, 0, {}, {}, std::max(core::Micros{0}, left));
+}
+
 // Only timers and back-offs are left, and what is about to be recorded adds no other thing to wait for.
 bool Execution::only_durable_waits() const {
     if (active_.empty()) return false;
     for (const Draft& d : drafts_)
-        if (d.entry.kind != EntryKind::timer_set &&
+        if (d.entry.kind != EntryKind::timer_set && d.entry.kind != EntryKind::wait_set &&
+            d.entry.kind != EntryKind::signal_refused && !core::is_code_note(d.entry.kind) &&
             !(d.entry.kind == EntryKind::step_attempt_failed && d.entry.due_in) &&
             !(d.entry.kind == EntryKind::step_unknown && d.op->options.on_unknown.policy == OnUnknown::Policy::retry) &&
             !(pause_text_ && !core::is_observed(d.entry.kind)))
@@ -479,14 +541,20 @@ bool Execution::only_durable_waits() const {
         const bool drafted = std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op; });
         if (drafted) return true;
         if (op->kind == OpKind::timer) return op->state.due_us > now_us;
+        if (is_wait(op->kind)) return op->state.first_us != 0 && (op->state.due_us == 0 || op->state.due_us > now_us);
         return op->state.phase == Op::backoff && op->state.due_us > now_us;
     });
 }
 
 core::Park Execution::park() const {
     core::Park park;
+    park.newest_message = newest_message_;
+    const auto weight = [](Reason r) {
+        return r == Reason::retry ? 3 : r == Reason::approval ? 2 : r == Reason::signal;
+    };
     for (const OpBase* op : active_) {
-        if (op->kind == OpKind::step) park.reason = Reason::retry;
+        const Reason reason = reason_of(op->kind);
+        if (weight(reason) > weight(park.reason)) park.reason = reason;
         if (op->state.due_us == 0) continue;
         const bool drafted = std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op; });
         if (drafted) continue;

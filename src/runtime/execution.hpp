@@ -60,6 +60,8 @@ public:
     void resume_parked(core::ClaimedTask claimed);
     void on_ending(core::Ending ending);
     void on_pause_requested();
+    /// Somebody has sent it a signal or an answer.
+    void on_message();
     /// The engine stops: no new step starts; hand the task back when the running ones have ended.
     void on_drain();
     /// The drain's grace is over.
@@ -80,6 +82,9 @@ public:
     void diverge(std::string text);
     TimePoint observed_time() const;
     std::uint64_t random();
+    bool patched(std::string_view id);
+    void set_progress(double done, std::string_view text);
+    void set_value(std::string_view key, std::string json);
     void log(std::string_view text) const;
     /// A budget like any other: the time that the task has been running, over all its claims.
     void limit_active_time(core::Micros limit, OnBreach on_breach) {
@@ -155,6 +160,7 @@ private:
     void settle();
     void start_fresh();
     void start_op(OpBase& op);
+    void look_at_timer(OpBase& op, std::int64_t now_us);
     bool only_durable_waits() const;
     core::Park park() const;
     void finish();
@@ -162,6 +168,23 @@ private:
     static core::Transition breach(const BudgetSpent& spent);
     void arm_wake();
     void arm_active_time();
+
+    // execution_messages.cpp: signals, answers, and what the code notes for people
+    struct Message {
+        core::EntryKind kind = core::EntryKind::signalled;
+        int no = 0;
+        std::string path;  // of an answer its operation's, else the signal's name
+        std::string value;
+        bool is_drafted = false;  // an operation is taking it
+    };
+    void see_message(core::Entry& entry);
+    void load_messages();
+    Message* message_for(const OpBase& op);
+    void look_at_wait(OpBase& op, std::int64_t now_us);
+    void end_wait(OpBase& op, int message_no);
+    void refuse_message(int message_no);
+    void keep_value(std::string_view key, const std::string& json);
+    void note(core::EntryKind kind, std::string_view path, std::string json);
 
     // execution_ending.cpp
     void settle_ending();
@@ -247,6 +270,11 @@ private:
     std::vector<OpBase*> active_;              // in the order of their start
     std::vector<OpBase*> fresh_;               // active ones that settle() must look at
     std::vector<Draft> drafts_;
+    std::vector<Message> messages_;  // that no operation has taken
+    int newest_message_ = 0;         // entries up to this one were looked at for messages
+    bool loads_messages_ = false, has_more_messages_ = false;
+    std::map<std::string, bool, std::less<>> patches_;        // what patched() has answered
+    std::map<std::string, std::size_t, std::less<>> values_;  // sizes, by key; "" is its progress
     std::vector<std::unique_ptr<Running>> running_;
     int in_flight_ = 0;
     int known_no_ = 0;

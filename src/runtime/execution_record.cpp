@@ -81,10 +81,14 @@ void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, 
         pause_reason_ = Reason::budget;
         pause_text_ = core::journal_full_text;
     }
-    known_no_ = recorded.first_no + static_cast<int>(drafts.size()) - 1 + (leaving ? 1 : 0);
+    const int newest = recorded.first_no + static_cast<int>(drafts.size()) - 1 + (leaving ? 1 : 0);
+    // Nobody else's entry lies before these.
+    if (newest_message_ == known_no_ && recorded.first_no == known_no_ + 1) newest_message_ = newest;
+    known_no_ = newest;
     for (std::size_t i = 0; i < drafts.size(); i++) {
-        OpBase& op = *drafts[i].op;
         core::EntryDraft& entry = record.entries[i];
+        if (!drafts[i].op) continue;  // a note of the code
+        OpBase& op = *drafts[i].op;
         if (drafts[i].intent_of) drafts[i].intent_of->answer_intent(true);
         const std::int64_t due_us = recorded.due[i] ? core::count(*recorded.due[i]) : 0;
         apply_to_op(op, entry.kind, entry.number, core::count(recorded.at), due_us, entry.result, entry.error);
@@ -94,7 +98,8 @@ void Execution::on_recorded(core::Command& command, std::vector<Draft>& drafts, 
             if (may_start() && !op.state.abandoned && !active_spent_) run_attempt(op);
             else attempt_lost(op);
         }
-        if (entry.kind == EntryKind::step_resolved || entry.kind == EntryKind::step_unknown ||
+        if (entry.kind == EntryKind::step_resolved || entry.kind == EntryKind::signal_refused ||
+            entry.kind == EntryKind::wait_set || entry.kind == EntryKind::step_unknown ||
             entry.kind == EntryKind::step_lost || entry.kind == EntryKind::step_attempt_failed)
             if (std::ranges::find(fresh_, &op) == fresh_.end()) fresh_.push_back(&op);
         if (core::is_observed(entry.kind)) {

@@ -46,7 +46,8 @@ void Execution::feed_reopened(const core::Entry& entry) {
         OpState& s = op->state;
         s.attempts = 0;
         s.first_us = 0;
-        if (op->kind == OpKind::step) s.due_us = 0;
+        if (op->kind != OpKind::timer) s.due_us = 0;
+        if (is_wait(op->kind)) s.phase = OpState::Phase::fresh;  // it is announced anew
         s.generation = generation_of(*op);
     }
 }

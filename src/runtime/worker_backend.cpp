@@ -1,5 +1,6 @@
 #include "runtime/worker_backend.hpp"
 
+#include "core/limits.hpp"
 #include "core/validate.hpp"
 #include "runtime/idle.hpp"
 #include "runtime/wait_answer.hpp"
@@ -194,37 +195,64 @@ Result<void> WorkerBackend::send(core::Operate operate) {
     return {};
 }
 
+Result<core::Operate> WorkerBackend::to_operate(const std::string& id, core::Operate::Verb verb) {
+    const auto parsed = core::parse_task_id(id);
+    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
+    core::Operate operate;
+    operate.verb = verb;
+    operate.id = *parsed;
+    operate.who = "client";
+    return operate;
+}
+
 Result<void> WorkerBackend::operate(const std::string& id, detail::TaskVerb verb) {
     const CallGate::Pass pass(gate_);
     if (!pass) return closed_error();
-    const auto parsed = core::parse_task_id(id);
-    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Verb = core::Operate::Verb;
     constexpr Verb verbs[] = {Verb::cancel, Verb::kill, Verb::pause, Verb::resume, Verb::retry};
-    core::Operate operate;
-    operate.verb = verbs[static_cast<int>(verb)];
-    operate.id = *parsed;
-    operate.who = "client";
-    return send(std::move(operate));
+    auto operate = to_operate(id, verbs[static_cast<int>(verb)]);
+    if (!operate) return operate.error();
+    return send(std::move(*operate));
 }
 
 Result<void> WorkerBackend::resolve(const std::string& id, std::string_view step, std::string_view outcome,
                                     std::string result) {
     const CallGate::Pass pass(gate_);
     if (!pass) return closed_error();
-    const auto parsed = core::parse_task_id(id);
-    if (!parsed) return Error{Errc::not_found, "no task " + id + ": that is not a task id (t_ and 26 characters)"};
     using Outcome = core::Operate::Outcome;
-    core::Operate operate;
-    operate.verb = core::Operate::Verb::resolve;
-    operate.id = *parsed;
-    operate.who = "client";
-    operate.step = step;
-    operate.result = std::move(result);
-    operate.outcome = outcome == "happened"       ? Outcome::happened
-                      : outcome == "not_happened" ? Outcome::not_happened
-                                                  : Outcome::fail;
-    return send(std::move(operate));
+    auto operate = to_operate(id, core::Operate::Verb::resolve);
+    if (!operate) return operate.error();
+    operate->step = step;
+    operate->result = std::move(result);
+    operate->outcome = outcome == "happened"       ? Outcome::happened
+                       : outcome == "not_happened" ? Outcome::not_happened
+                                                   : Outcome::fail;
+    return send(std::move(*operate));
+}
+
+Result<void> WorkerBackend::signal(const std::string& id, std::string_view name, std::string value) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
+    auto operate = to_operate(id, core::Operate::Verb::signal);
+    if (!operate) return operate.error();
+    operate->signal = name;
+    operate->result = std::move(value);
+    if (auto checked = core::check_name({"the signal's name", operate->signal}); !checked) return checked;
+    if (auto checked = core::check_json_field({"the signal's value", operate->result}, core::limits::signal_bytes_max);
+        !checked)
+        return checked;
+    return send(std::move(*operate));
+}
+
+Result<void> WorkerBackend::answer(const std::string& id, bool approved, std::string_view step,
+                                   std::string_view comment) {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return closed_error();
+    auto operate = to_operate(id, approved ? core::Operate::Verb::approve : core::Operate::Verb::deny);
+    if (!operate) return operate.error();
+    operate->step = step;
+    operate->reason = comment;
+    return send(std::move(*operate));
 }
 
 }  // namespace pawl::runtime

@@ -35,10 +35,13 @@ public:
     Result<void> operate(const std::string& id, detail::TaskVerb verb) override;
     Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
                          std::string result) override;
+    Result<void> signal(const std::string& id, std::string_view name, std::string value) override;
+    Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment) override;
 
 private:
     Result<core::Submit> make(std::string_view type, std::string input, const SubmitOptions& options);
     Result<core::TaskRow> row(const std::string& id);
+    static Result<core::Operate> to_operate(const std::string& id, core::Operate::Verb verb);
     Result<void> send(core::Operate operate);
 
     // Who waits for an idle moment: one after the other, since each must see what it submitted itself.

@@ -28,6 +28,18 @@ Result<void> count_ahead(core::Reader& reader, WhyFacts& facts) {
     return {};
 }
 
+// What an approval asks stands in the journal.
+Result<void> read_waits(core::Reader& reader, WhyFacts& facts) {
+    constexpr std::size_t waits_shown = 3;
+    const auto& waits = facts.row.memo.waits;
+    for (std::size_t i = 0; i < std::min(waits.size(), waits_shown); ++i) {
+        auto entry = reader.journal(facts.row.ref, waits[i].no - 1, 1);
+        if (!entry) return entry.error();
+        if (!entry->empty()) facts.waits.push_back(std::move(entry->front()));
+    }
+    return {};
+}
+
 Result<void> gather(core::Reader& reader, std::string_view task, WhyFacts& facts) {
     const auto id = find_id(reader, task);
     if (!id) return id.error();
@@ -39,6 +51,7 @@ Result<void> gather(core::Reader& reader, std::string_view task, WhyFacts& facts
     if (!recent) return recent.error();
     facts.recent = std::move(*recent);
 
+    if (auto read = read_waits(reader, facts); !read) return read;
     const auto queues = reader.queues();
     if (!queues) return queues.error();
     for (const core::QueueStatus& queue : *queues) {

@@ -1,4 +1,5 @@
-// POST /v1/tasks/{id}/{cancel|kill|pause|resume|retry|resolve}.
+// POST /v1/tasks/{id}/{cancel|kill|pause|resume|retry|resolve|signal|approve|deny}.
+#include "agent/schema_check.hpp"
 #include "core/duration.hpp"
 #include "core/limits.hpp"
 #include "core/validate.hpp"
@@ -63,6 +64,56 @@ void read_resolve(Body& body, Operate& operate) {
     }
 }
 
+void read_signal(Body& body, Operate& operate) {
+    operate.signal = body.text("name").value_or("");
+    body.check("name", core::check_name({"name", operate.signal}));
+    if (const auto value = body.raw("value")) operate.result = *value;
+    body.check("value", core::check_json_field({"value", operate.result}, limits::signal_bytes_max));
+}
+
+void read_verb(Body& body, Operate& operate) {
+    using Verb = Operate::Verb;
+    const bool answers = operate.verb == Verb::approve || operate.verb == Verb::deny;
+    operate.reason = read_text(body, answers ? "comment" : "reason", note_bytes_max);
+    if (answers) operate.step = body.text("step").value_or("");
+    if (operate.verb == Verb::retry) read_deadline(body, operate);
+    if (operate.verb == Verb::resolve) read_resolve(body, operate);
+    if (operate.verb == Verb::signal) read_signal(body, operate);
+}
+
+void send(const Call& call, const Operate& operate) {
+    call.send(operate, [call, id = operate.id](const core::Answer& answer) {
+        const auto& done = std::get<core::Operated>(answer);
+        JsonText json;
+        json.open()
+            .field("id", core::to_string(id))
+            .field("state", to_string(done.state))
+            .field("reason", to_string(done.reason))
+            .field("changed", done.changed)
+            .close();
+        call.answer(std::move(json));
+    });
+}
+
+// A task that waits for it already has said what it can take.
+void send_signal(const Call& call, const Operate& operate, const core::TaskRow& row) {
+    const core::OpenWait* wait = core::wait_for_signal(row.memo, operate.signal);
+    if (!wait) return send(call, operate);
+    auto misfit = std::make_shared<Result<void>>();
+    call.port->read(
+        [misfit, operate, ref = row.ref, no = wait->no](core::Reader& reader) {
+            const auto entries = reader.journal(ref, no - 1, 1);
+            if (!entries || entries->empty() || entries->front().result.empty()) return;
+            *misfit = agent::check_value(entries->front().result, operate.result);
+        },
+        [call, misfit, operate] {
+            if (*misfit) return send(call, operate);
+            call.refuse({Errc::bad_input, "signal " + core::to_string(operate.id) + ": the value does not fit what '" +
+                                              operate.signal + "' is waited for with:" + misfit->error().message +
+                                              "; nothing was changed"});
+        });
+}
+
 }  // namespace
 
 void operate(Call call, std::string task, core::Operate::Verb verb) {
@@ -72,24 +123,13 @@ void operate(Call call, std::string task, core::Operate::Verb verb) {
     operate.verb = verb;
     read_request_id(*call.request, *body, operate);
     operate.who = read_text(*body, "who", limits::key_bytes_max);
-    operate.reason = read_text(*body, "reason", note_bytes_max);
-    if (verb == Operate::Verb::retry) read_deadline(*body, operate);
-    if (verb == Operate::Verb::resolve) read_resolve(*body, operate);
+    read_verb(*body, operate);
     if (auto errors = body->errors(); !errors.empty()) return call.refuse(std::move(errors));
 
     find_row(call, task, [call, operate](const core::TaskRow& row) mutable {
         operate.id = row.id;
-        call.send(operate, [call, id = row.id](const core::Answer& answer) {
-            const auto& done = std::get<core::Operated>(answer);
-            JsonText json;
-            json.open()
-                .field("id", core::to_string(id))
-                .field("state", to_string(done.state))
-                .field("reason", to_string(done.reason))
-                .field("changed", done.changed)
-                .close();
-            call.answer(std::move(json));
-        });
+        if (operate.verb == Operate::Verb::signal) return send_signal(call, operate, row);
+        send(call, operate);
     });
 }
 

@@ -23,8 +23,9 @@ std::vector<std::string_view> segments(std::string_view path) {
 
 std::optional<Verb> verb_of(std::string_view name) {
     constexpr std::pair<std::string_view, Verb> verbs[] = {
-        {"cancel", Verb::cancel}, {"kill", Verb::kill},   {"pause", Verb::pause},
-        {"resume", Verb::resume}, {"retry", Verb::retry}, {"resolve", Verb::resolve},
+        {"cancel", Verb::cancel}, {"kill", Verb::kill},       {"pause", Verb::pause},
+        {"resume", Verb::resume}, {"retry", Verb::retry},     {"resolve", Verb::resolve},
+        {"signal", Verb::signal}, {"approve", Verb::approve}, {"deny", Verb::deny},
     };
     for (const auto& [known, verb] : verbs) {
         if (known == name) return verb;

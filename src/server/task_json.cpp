@@ -40,6 +40,16 @@ void append_number(JsonText& json, const core::Entry& entry) {
         case EntryKind::step_resolved:
             json.field("attempt", entry.number);
             return;
+        case EntryKind::wait_set:
+            json.field("waits_for", entry.number == 1 ? "approval" : "signal");
+            return;
+        case EntryKind::wait_ended:
+            if (entry.number == 0) json.field("timed_out", true);
+            else json.field("message", entry.number);
+            return;
+        case EntryKind::signal_refused:
+            json.field("message", entry.number);
+            return;
         default:
             return;
     }
@@ -89,6 +99,19 @@ void open_task(JsonText& json, const core::TaskRow& row) {
         .field("needs_person", needs_person(row.state, row.reason));
 }
 
+void append_memo(JsonText& json, const core::Memo& memo) {
+    json.name("waits_for").open('[');
+    for (const core::OpenWait& wait : memo.waits) {
+        json.open().field("kind", wait.is_approval ? "approval" : "signal").field("step", wait.path);
+        if (!wait.is_approval) json.field("name", core::name_of_path(wait.path));
+        json.field("due_at", wait.due).close();
+    }
+    json.close(']').field("unread_messages", memo.unread).raw_field("progress", memo.progress);
+    json.name("values").open();
+    for (const auto& [key, value] : memo.values) json.raw_field(key, value);
+    json.close();
+}
+
 }  // namespace
 
 void append_task(JsonText& json, const core::TaskRow& row) {
@@ -101,6 +124,7 @@ void append_whole_task(JsonText& json, const core::TaskRow& row, const std::vect
     json.name("tags").open('[');
     for (const std::string& tag : tags) json.text(tag);
     json.close(']');
+    append_memo(json, row.memo);
     json.raw_field("input", row.input);
     json.raw_field("output", row.state == TaskState::completed ? row.output : std::string());
     json.raw_field("error", row.error).close();

@@ -265,6 +265,38 @@ Why running(const WhyFacts& facts) {
 
 // ---- waiting -------------------------------------------------------------------------------------------------------
 
+// A signal, or a person's answer: the newest refused signal says why it still waits.
+Why for_somebody(const WhyFacts& facts, Why answer) {
+    const auto& waits = facts.row.memo.waits;
+    answer.text = "it waits for " + std::string(facts.row.reason == Reason::signal ? "a signal" : "an approval");
+    std::string names;
+    for (const core::OpenWait& wait : waits) {
+        const core::Entry* set = nullptr;
+        for (const core::Entry& entry : facts.waits)
+            if (entry.no == wait.no) set = &entry;
+        if (wait.is_approval) {
+            names += (names.empty() ? "" : ", ") + quoted(wait.path);
+            if (set) names += " " + set->result;
+            const std::string step = waits.size() > 1 ? for_shell(wait.path) : std::string();
+            answer.next.push_back(command(facts, "approve", step));
+            answer.next.push_back(command(facts, "deny", step));
+        } else {
+            names += (names.empty() ? "" : ", ") + quoted(core::name_of_path(wait.path));
+            answer.next.push_back(command(facts, "signal", for_shell(core::name_of_path(wait.path)) + " JSON"));
+        }
+        if (answer.next.size() >= 6) break;
+    }
+    if (!names.empty()) answer.text += ": " + names;
+    if (!waits.empty()) answer.step = waits.front().path;
+    if (facts.row.due) answer.text += "; the wait ends " + in_time(*facts.row.due, facts.now);
+    if (const core::Entry* refused = newest(facts, {EntryKind::signal_refused}))
+        answer.text += "; the signal of entry " + std::to_string(refused->number) + " was refused" +
+                       because(core::decode_failure(refused->error));
+    answer.next.push_back(command(facts, "cancel"));
+    add_worker_hint(facts, answer);
+    return answer;
+}
+
 Why waiting(const WhyFacts& facts) {
     Why answer;
     answer.reason = to_string(facts.row.reason);
@@ -273,11 +305,8 @@ Why waiting(const WhyFacts& facts) {
     const std::string until = facts.row.due ? " " + in_time(*facts.row.due, facts.now) : std::string();
     switch (facts.row.reason) {
         case Reason::signal:
-            answer.text = "it waits for a signal" + (until.empty() ? until : "; the wait ends" + until);
-            break;
         case Reason::approval:
-            answer.text = "it waits for an approval" + (until.empty() ? until : "; the wait ends" + until);
-            break;
+            return for_somebody(facts, std::move(answer));
         case Reason::child:
             answer.text = "it waits for its child tasks";
             break;

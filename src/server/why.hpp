@@ -15,6 +15,7 @@ namespace pawl::server {
 struct WhyFacts {
     core::TaskRow row;
     std::vector<core::Entry> recent;         ///< the newest entries, oldest first
+    std::vector<core::Entry> waits;          ///< of the first few waits for somebody's word: their `wait_set` entries
     std::optional<core::QueueStatus> queue;  ///< of the task; nothing = default settings
     std::int64_t ahead = 0;                  ///< ready tasks of the queue that a claim takes first
     bool ahead_at_least = false;             ///< there may be more than `ahead`

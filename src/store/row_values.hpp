@@ -37,11 +37,19 @@ inline void set_flags(core::TaskRow& row, int flags) {
     row.has_open_intent = (flags & flag_has_open_intent) != 0;
 }
 
+/// The payload of the column `memo`.
+inline void read_memo(std::string_view text, core::Memo& memo, bool* is_readable) {
+    if (text.empty()) return;
+    std::optional<core::Memo> read = core::decode_memo(text);
+    if (read) memo = std::move(*read);
+    else *is_readable = false;
+}
+
 // The kinds that show progress (core/journal.hpp), as SQL.
-#define PAWL_PROGRESS_KINDS "(41, 43, 44, 47, 51)"
+#define PAWL_PROGRESS_KINDS "(41, 43, 44, 47, 51, 53)"
 static_assert([] {
     for (int kind = 0; kind < 256; ++kind) {
-        const bool is_listed = kind == 41 || kind == 43 || kind == 44 || kind == 47 || kind == 51;
+        const bool is_listed = kind == 41 || kind == 43 || kind == 44 || kind == 47 || kind == 51 || kind == 53;
         if (core::shows_progress(static_cast<core::EntryKind>(kind)) != is_listed) return false;
     }
     return true;

@@ -33,6 +33,13 @@ int get(Console& console, const std::string& task) {
     std::string tags;
     for (const std::string& tag : answer.texts("tags")) tags += (tags.empty() ? "" : ", ") + tag;
     if (!tags.empty()) out += line("tags", tags);
+    if (answer.has("progress")) {
+        const Answer progress = answer.object("progress");
+        out += line("progress",
+                    progress.text("done") + (progress.text("text").empty() ? "" : "  ") + progress.text("text"));
+    }
+    if (const std::string values = raw_member(*response, "values"); values.size() > 2)
+        out += line("values", terminal_json(values));
     for (const char* name : {"input", "output"}) {
         if (answer.has(name)) out += line(name, terminal_json(raw_member(*response, name)));
     }

@@ -32,19 +32,20 @@ constexpr PgType i4 = PgType::int4, i8 = PgType::int8, text = PgType::text, byte
 #define PAWL_PG_CHANGING                                                                                             \
     "line, line_group, state, reason, reason_before, due, expires, deadline, fence, revision, claimed_no, last_no, " \
     "crash_count, ending, flags, updated, active, reopened, deadline_length, error, format_min, journal_bytes, "     \
-    "definition, id"
-#define PAWL_PG_CHANGING_ARRAYS                                                                             \
-    "$1::int[], $2::int[], $3::int[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[], "     \
-    "$9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::bigint[], " \
-    "$17::bigint[], $18::int[], $19::bigint[], $20::bytea[], $21::int[], $22::bigint[], $23::bytea[], $24::bigint[]"
+    "definition, memo, id"
+#define PAWL_PG_CHANGING_ARRAYS                                                                                       \
+    "$1::int[], $2::int[], $3::int[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::bigint[], "               \
+    "$9::bigint[], $10::int[], $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::bigint[], "           \
+    "$17::bigint[], $18::int[], $19::bigint[], $20::bytea[], $21::int[], $22::bigint[], $23::bytea[], $24::bytea[], " \
+    "$25::bigint[]"
 
 constexpr PgStatement insert_tasks{
     "insert_tasks",
     "insert into task(" PAWL_PG_CHANGING
     ", public_id, flow_key, sort_key, generation, priority, queue_timeout, max_attempts, root, parent, trace_id, "
     "created, k, input) select * from unnest(" PAWL_PG_CHANGING_ARRAYS
-    ", $25::bytea[], $26::text[], $27::bigint[], $28::int[], $29::int[], $30::bigint[], $31::int[], $32::bigint[], "
-    "$33::bigint[], $34::bytea[], $35::bigint[], $36::text[], $37::bytea[])"};
+    ", $26::bytea[], $27::text[], $28::bigint[], $29::int[], $30::int[], $31::bigint[], $32::int[], $33::bigint[], "
+    "$34::bigint[], $35::bytea[], $36::bigint[], $37::text[], $38::bytea[])"};
 constexpr PgStatement update_tasks{
     "update_tasks",
     "update task as t set line = d.line, line_group = d.line_group, state = d.state, reason = d.reason, "
@@ -52,9 +53,9 @@ constexpr PgStatement update_tasks{
     "revision = d.revision, claimed_no = d.claimed_no, last_no = d.last_no, crash_count = d.crash_count, "
     "ending = d.ending, flags = d.flags, updated = d.updated, active = d.active, reopened = d.reopened, "
     "deadline_length = d.deadline_length, error = d.error, format_min = d.format_min, "
-    "journal_bytes = d.journal_bytes, definition = d.definition, "
+    "journal_bytes = d.journal_bytes, definition = d.definition, memo = d.memo, "
     "xact = case when d.behind is null then pg_current_xact_id() else d.behind::text::xid8 end "
-    "from unnest(" PAWL_PG_CHANGING_ARRAYS ", $25::bigint[]) as d(" PAWL_PG_CHANGING ", behind) where t.id = d.id"};
+    "from unnest(" PAWL_PG_CHANGING_ARRAYS ", $26::bigint[]) as d(" PAWL_PG_CHANGING ", behind) where t.id = d.id"};
 constexpr PgStatement insert_entries{
     "insert_entries",
     "insert into journal(task, no, kind, format, path, at, number, due, result, error, cost_uusd, seq, xact) "
@@ -95,10 +96,11 @@ constexpr PgStatement add_blob_row{
 }  // namespace
 
 PendingWrites::PendingWrites()
-    : inserts_(arrays({i4,    i4, i4, i4,    i4, i8,    i8,   i8, i8, i4, i4, i4, i4, i4, i4,    i8, i8,   i4,   i8,
-                       bytes, i4, i8, bytes, i8, bytes, text, i8, i4, i4, i8, i4, i8, i8, bytes, i8, text, bytes})),
-      updates_(arrays(
-          {i4, i4, i4, i4, i4, i8, i8, i8, i8, i4, i4, i4, i4, i4, i4, i8, i8, i4, i8, bytes, i4, i8, bytes, i8, i8})),
+    : inserts_(
+          arrays({i4,    i4, i4, i4,    i4,    i8, i8,    i8,   i8, i4, i4, i4, i4, i4, i4, i8,    i8, i4,   i8,
+                  bytes, i4, i8, bytes, bytes, i8, bytes, text, i8, i4, i4, i8, i4, i8, i8, bytes, i8, text, bytes})),
+      updates_(arrays({i4, i4, i4, i4, i4, i8, i8,    i8, i8, i4,    i4,    i4, i4,
+                       i4, i4, i8, i8, i4, i8, bytes, i4, i8, bytes, bytes, i8, i8})),
       entries_(arrays({i8, i4, i4, i4, bytes, i8, i8, i8, bytes, bytes, i8, i8, i8})),
       keys_(arrays({text, text, text, i8, bytes, i8})),
       expiries_(arrays({text, text, text, i8, i8})),
@@ -134,34 +136,35 @@ void PendingWrites::add_changing(std::vector<PgArray>& c, const TaskRow& row, in
     c[21].add_int8(row.journal_bytes);
     if (row.definition) c[22].add_bytes(*row.definition);
     else c[22].add_null();
-    c[23].add_int8(row.ref);
+    payload_.add_to(c[23], core::encode_memo(row.memo));
+    c[24].add_int8(row.ref);
 }
 
 void PendingWrites::insert(const TaskRow& row, int line_group) {
     auto& c = inserts_;
     add_changing(c, row, line_group);
-    c[24].add_bytes(row.id.bytes);
-    c[25].add_text(row.lane.key);
-    c[26].add_int8(row.sort_key);
-    c[27].add_int4(row.generation);
-    c[28].add_int4(row.priority);
-    add_optional(c[29], number(row.queue_timeout));
-    if (row.max_attempts) c[30].add_int4(*row.max_attempts);
-    else c[30].add_null();
-    c[31].add_int8(row.root);
-    if (row.parent != 0) c[32].add_int8(row.parent);
-    else c[32].add_null();
-    c[33].add_bytes(row.trace_id);
-    c[34].add_int8(core::count(row.created));
-    if (row.key.empty()) c[35].add_null();
-    else c[35].add_text(row.key);
-    if (row.input.size() > inline_input_max) c[36].add_null();
-    else payload_.add_to(c[36], row.input);
+    c[25].add_bytes(row.id.bytes);
+    c[26].add_text(row.lane.key);
+    c[27].add_int8(row.sort_key);
+    c[28].add_int4(row.generation);
+    c[29].add_int4(row.priority);
+    add_optional(c[30], number(row.queue_timeout));
+    if (row.max_attempts) c[31].add_int4(*row.max_attempts);
+    else c[31].add_null();
+    c[32].add_int8(row.root);
+    if (row.parent != 0) c[33].add_int8(row.parent);
+    else c[33].add_null();
+    c[34].add_bytes(row.trace_id);
+    c[35].add_int8(core::count(row.created));
+    if (row.key.empty()) c[36].add_null();
+    else c[36].add_text(row.key);
+    if (row.input.size() > inline_input_max) c[37].add_null();
+    else payload_.add_to(c[37], row.input);
 }
 
 void PendingWrites::update(const TaskRow& row, int line_group, std::optional<std::int64_t> behind) {
     add_changing(updates_, row, line_group);
-    add_optional(updates_[24], behind);
+    add_optional(updates_[25], behind);
 }
 
 void PendingWrites::append(const TaskRow& row, Instant at, const transition::NewEntry& entry,

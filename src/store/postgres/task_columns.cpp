@@ -76,11 +76,12 @@ PgTask read_task(const PgRows& rows, int r) {
     row.error = read_payload(rows, r, 32, &stored.is_readable);
     row.format_min = small_at(rows, r, 33);
     row.journal_bytes = rows.integer(r, 34);
-    task.transaction = rows.integer(r, 38);
+    read_memo(read_payload(rows, r, 35, &stored.is_readable), row.memo, &stored.is_readable);
+    task.transaction = rows.integer(r, 39);
     if (row.state != TaskState::running) return task;
-    row.last_no = small_at(rows, r, 35);
-    row.has_progressed = rows.boolean(r, 36);
-    row.journal_bytes += rows.integer(r, 37);
+    row.last_no = small_at(rows, r, 36);
+    row.has_progressed = rows.boolean(r, 37);
+    row.journal_bytes += rows.integer(r, 38);
     return task;
 }
 

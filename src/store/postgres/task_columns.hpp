@@ -17,7 +17,7 @@ namespace pawl::store {
     "t.expires, t.deadline, t.fence, t.revision, t.claimed_no, t.last_no, t.crash_count, t.ending, t.flags, "    \
     "t.updated, t.active, t.reopened, t.generation, t.priority, t.deadline_length, t.queue_timeout, "            \
     "t.max_attempts, t.definition, t.root, t.parent, t.trace_id, t.created, t.k, t.error, t.format_min, "        \
-    "t.journal_bytes, "                                                                                          \
+    "t.journal_bytes, t.memo, "                                                                                  \
     "case when t.state = 1 then (select max(no) from journal where task = t.id) end, "                           \
     "t.state = 1 and exists (select 1 from journal where task = t.id and no > t.claimed_no and kind "            \
     "in " PAWL_PROGRESS_KINDS                                                                                    \
@@ -26,7 +26,7 @@ namespace pawl::store {
     "coalesce(octet_length(error) - 1, 0)), 0)::bigint from journal where task = t.id and no > t.last_no) end, " \
     "(case when t.state = 1 then (select xact from journal where task = t.id order by no desc limit 1) else "    \
     "t.xact end)::text::bigint"
-constexpr int pg_task_columns = 39;
+constexpr int pg_task_columns = 40;
 
 // The input, wherever it stands.
 #define PAWL_PG_INPUT_COLUMN "coalesce(t.input, (select result from journal where task = t.id and no = 1))"

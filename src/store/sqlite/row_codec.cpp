@@ -64,6 +64,7 @@ StoredRow read_row(Statement::Use& use) {
     row.error = use.payload(30, &stored.is_readable);
     row.format_min = use.small(31);
     row.journal_bytes = use.integer(32);
+    read_memo(use.payload(33, &stored.is_readable), row.memo, &stored.is_readable);
     return stored;
 }
 
@@ -99,6 +100,7 @@ void bind_changing(Statement::Use& use, const TaskRow& row, LaneId lane) {
     } else {
         use.bind_null();
     }
+    use.bind(Payload{encode_memo(row.memo)});
     use.bind(row.ref);
 }
 

@@ -13,8 +13,9 @@ namespace pawl::store {
     "task.expires, task.deadline, task.fence, task.claimed_no, task.last_no, task.crash_count, task.ending, "    \
     "task.flags, task.updated, task.active, task.reopened, task.generation, task.priority, "                     \
     "task.deadline_length, task.queue_timeout, task.max_attempts, task.definition, task.root, task.parent, "     \
-    "task.trace_id, task.created, task.k, task.error, task.format_min, task.journal_bytes"
-constexpr int task_columns = 33;
+    "task.trace_id, task.created, task.k, task.error, task.format_min, task.journal_bytes, "                     \
+    "task.memo"
+constexpr int task_columns = 34;
 
 /// What is of a newer version is said in `is_readable`, and no failure.
 // What `line` follows from, but for the tasks set aside.

@@ -91,11 +91,11 @@ void SqliteTables::insert(const TaskRow& row, LaneId lane) {
     auto use = statement(
                    "insert into task(line, lane, state, reason, reason_before, due, expires, deadline, fence, "
                    "claimed_no, last_no, crash_count, ending, flags, updated, active, reopened, deadline_length, "
-                   "error, format_min, journal_bytes, definition, id, public_id, sort_key, generation, priority, "
+                   "error, format_min, journal_bytes, definition, memo, id, public_id, sort_key, generation, priority, "
                    "queue_timeout, "
                    "max_attempts, root, parent, trace_id, created, k, input) "
                    "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)")
+                   "?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)")
                    .use();
     bind_changing(use, row, lane);
     bind_fixed(use, row);
@@ -108,7 +108,7 @@ void SqliteTables::update(const TaskRow& row, LaneId lane) {
                    "expires = ?7, deadline = ?8, fence = ?9, claimed_no = ?10, last_no = ?11, crash_count = ?12, "
                    "ending = ?13, flags = ?14, updated = ?15, active = ?16, reopened = ?17, "
                    "deadline_length = ?18, error = ?19, format_min = ?20, journal_bytes = ?21, "
-                   "definition = ?22 where id = ?23")
+                   "definition = ?22, memo = ?23 where id = ?24")
                    .use();
     bind_changing(use, row, lane);
     use.run();

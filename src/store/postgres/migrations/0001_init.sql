@@ -94,6 +94,7 @@ create table task(
     queue_timeout bigint,
     max_attempts int,
     definition bytea,                 -- hash of a blob
+    memo bytea,                       -- open waits, messages, progress: core/memo.hpp
     root bigint not null,
     parent bigint,
     trace_id bytea not null,

@@ -63,6 +63,7 @@ create table task(
     queue_timeout int,
     max_attempts int,
     definition blob,                  -- hash of a blob
+    memo blob,                        -- open waits, messages, progress: core/memo.hpp
     root int not null,
     parent int,
     trace_id blob not null,

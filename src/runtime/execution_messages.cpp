@@ -1,0 +1,159 @@
+// What comes from people while the code runs (signals, answers to approvals), and what it notes for them.
+#include "core/limits.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/execution.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace pawl::detail {
+
+using core::EntryKind;
+using Op = OpState::Phase;
+
+// ---- messages --------------------------------------------------------------------------------------------------
+
+void Execution::see_message(core::Entry& entry) {
+    messages_.push_back({entry.kind, entry.no, std::move(entry.path), std::move(entry.result), false});
+}
+
+void Execution::on_message() {
+    if (phase_ == Phase::live) load_messages();
+}
+
+// Others have appended to the journal: it is read on from where messages were last looked for.
+void Execution::load_messages() {
+    has_more_messages_ = true;
+    if (std::exchange(loads_messages_, true)) return;
+    has_more_messages_ = false;
+    in_flight_++;
+    engine_.send(core::Load{row_.ref, newest_message_, 256}, [this](core::Command&, Result<core::Answer> answer) {
+        in_flight_--;
+        loads_messages_ = false;
+        if (phase_ != Phase::live) return engine_.finished(*this);
+        if (!answer) {
+            spdlog::error("task {}: its journal cannot be read: {}", core::to_string(row_.id), answer.error().message);
+            return drop();
+        }
+        auto& loaded = std::get<core::Loaded>(*answer);
+        for (core::Entry& entry : loaded.entries) {
+            newest_message_ = entry.no;
+            if (core::is_message(entry.kind)) see_message(entry);
+        }
+        if (has_more_messages_ || !loaded.end) load_messages();
+        fresh_ = active_;
+        settle();
+    });
+}
+
+Execution::Message* Execution::message_for(const OpBase& op) {
+    const bool is_approval = op.kind == OpKind::approval;
+    const EntryKind kind = is_approval ? EntryKind::answered : EntryKind::signalled;
+    const std::string& path = is_approval ? op.path : op.name;
+    const auto at = std::ranges::find_if(
+        messages_, [&](const Message& m) { return !m.is_drafted && m.kind == kind && m.path == path; });
+    return at == messages_.end() ? nullptr : &*at;
+}
+
+void Execution::look_at_wait(OpBase& op, std::int64_t now_us) {
+    OpState& s = op.state;
+    while (Message* message = message_for(op)) {
+        message->is_drafted = true;
+        s.phase = Op::recording;
+        try {
+            op.check_result(message->value);
+            return draft(EntryKind::wait_ended, op, message->no);
+        } catch (const JsonError& e) {
+            draft(EntryKind::signal_refused, op, message->no, {},
+                  core::encode_failure({ErrorClass::final, Errc::bad_input,
+                                        std::string("its value does not fit what the task waits for: ") + e.what()}));
+        }
+    }
+    if (s.first_us != 0) {
+        if (s.due_us != 0 && s.due_us <= now_us) {
+            s.phase = Op::recording;
+            draft(EntryKind::wait_ended, op, 0);
+        }
+        return;
+    }
+    s.phase = Op::recording;
+    const auto open = std::ranges::count_if(active_, [](const OpBase* other) { return is_wait(other->kind); });
+    if (open > core::limits::open_waits_max) {
+        return draft(EntryKind::step_failed, op, 0, {},
+                     core::encode_failure({ErrorClass::final, Errc::too_large,
+                                           "more than " + std::to_string(core::limits::open_waits_max) +
+                                               " operations of the task wait for signals or approvals at once"}));
+    }
+    draft(EntryKind::wait_set, op, op.kind == OpKind::approval ? 1 : 0, op.asks(), {},
+          op.wait > Duration{0} ? std::optional(core::Micros(op.wait)) : std::nullopt);
+}
+
+void Execution::end_wait(OpBase& op, int message_no) {
+    op.value.clear();
+    if (message_no == 0) return;
+    const auto at = std::ranges::find(messages_, message_no, &Message::no);
+    if (at == messages_.end()) {
+        return diverge("the journal says that " + op.path + " took the message of entry " + std::to_string(message_no) +
+                       ", but there is none");
+    }
+    op.value = std::move(at->value);
+    messages_.erase(at);
+}
+
+void Execution::refuse_message(int message_no) {
+    std::erase_if(messages_, [&](const Message& m) { return m.no == message_no; });
+}
+
+// ---- notes of the code -----------------------------------------------------------------------------------------
+
+void Execution::note(EntryKind kind, std::string_view path, std::string json) {
+    // Only the newest progress is of interest.
+    if (kind == EntryKind::progress && !drafts_.empty() && drafts_.back().entry.kind == kind) {
+        drafts_.back().entry.result = std::move(json);
+        return;
+    }
+    Draft d;
+    d.entry.kind = kind;
+    d.entry.path = path;
+    d.entry.result = std::move(json);
+    drafts_.push_back(std::move(d));
+}
+
+// No entry says no: a marker stands in the journal when, and only when, the code came here first with the change.
+bool Execution::patched(std::string_view id) {
+    if (const auto known = patches_.find(id); known != patches_.end()) return known->second;
+    const bool is_new = !replaying_;
+    patches_.emplace(id, is_new);
+    if (is_new) note(EntryKind::patched, id, {});
+    return is_new;
+}
+
+void Execution::set_progress(double done, std::string_view text) {
+    std::string json = R"({"done":)" + to_json(done) + R"(,"text":)" + to_json(std::string(text)) + "}";
+    keep_value({}, json);
+    if (!replaying_) note(EntryKind::progress, {}, std::move(json));
+}
+
+void Execution::set_value(std::string_view key, std::string json) {
+    if (key.empty() || key.size() > core::limits::name_bytes_max) {
+        throw Exception(Error{Errc::bad_input, "ctx.set: the key '" + std::string(key) + "' has " +
+                                                   std::to_string(key.size()) + " bytes; 1 to " +
+                                                   std::to_string(core::limits::name_bytes_max) + " are allowed"});
+    }
+    keep_value(key, json);
+    if (!replaying_) note(EntryKind::value_set, key, std::move(json));
+}
+
+// Counted by the code, and so in a replay as in life.
+void Execution::keep_value(std::string_view key, const std::string& json) {
+    values_.insert_or_assign(std::string(key), json.size());
+    std::size_t bytes = 0;
+    for (const auto& [name, size] : values_) bytes += name.size() + size;
+    if (bytes <= core::limits::values_bytes_max) return;
+    throw Exception(
+        Error{Errc::too_large, "ctx.set: the progress and values of one task may have 16 KiB together; with '" +
+                                   std::string(key) + "' they would have " + std::to_string(bytes)});
+}
+
+}  // namespace pawl::detail
