@@ -31,7 +31,9 @@ namespace {
 constexpr struct {
     const char* name;
     void (*run)(const Run&);
-} workloads[] = {{"W1", queue}, {"W2", steps}, {"W3", latency}, {"W4", agents}, {"W7", recovery}, {"idle", idle}};
+} workloads[] = {{"W1", queue},  {"W2", steps},    {"W3", latency},
+                 {"W4", agents}, {"W7", recovery}, {"W8", user_transaction},
+                 {"idle", idle}};
 
 void warn_of_neighbours(double f_ms) {
     constexpr double quiet_ms = 0.4;

@@ -11,7 +11,7 @@ namespace bench {
 namespace {
 
 constexpr std::string_view usage_text =
-    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool]\n"
+    "usage: pawl_bench [W1 W2 W3 W4 W7 W8 idle] [--workload W] [--k N] [--form loop|pool]\n"
     "                  [--store sqlite|postgres|postgres://...] [--quick] [--json FILE] [--dir DIR]\n"
     "  --store URL  SQLite files (default), or schemas of a PostgreSQL server; `postgres` is the one that\n"
     "               PAWL_TEST_POSTGRES names (./dev bench starts one)\n"
@@ -20,7 +20,7 @@ constexpr std::string_view usage_text =
     "  --skip-limits  do not measure the machine: for profiles of a workload\n"
     "  --dir DIR    where the stores are made: on the disk to be measured (default: beside the program)\n";
 
-const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "idle"};
+const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "W8", "idle"};
 
 std::optional<std::string> workload_of(std::string name) {
     for (const std::string& workload : known) {

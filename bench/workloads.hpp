@@ -21,11 +21,12 @@ struct Run {
     std::string store(const Folder& files, const std::string& name) const;
 };
 
-void queue(const Run& run);     ///< W1
-void steps(const Run& run);     ///< W2
-void latency(const Run& run);   ///< W3
-void agents(const Run& run);    ///< W4
-void recovery(const Run& run);  ///< W7
+void queue(const Run& run);             ///< W1
+void steps(const Run& run);             ///< W2
+void latency(const Run& run);           ///< W3
+void agents(const Run& run);            ///< W4
+void recovery(const Run& run);          ///< W7
+void user_transaction(const Run& run);  ///< W8, on PostgreSQL
 void idle(const Run& run);
 
 /// What the processes do that W7 and idle start of this program; the exit code.

@@ -318,15 +318,15 @@ TEST_F(PostgresInbox, WhileATransactionIsOpenForLongOlderWorkIsStillFound) {
     auto w = worker();
     client->run({submit(1), submit(2), submit(3), submit(4)});
     EXPECT_EQ(claim_all(*w, 2).size(), 2u);
+    EXPECT_LE(*w->run({claim(0)}).look_again, 1s)
+        << "it does not search from the start each time, and says when it will";
     Submit first = submit(5);
     first.priority = 9;
     client->run({first, submit(6)});
     std::set<TaskId> claimed;
-    w->look_until([&](const Applied&) {
-        for (const ClaimedTask& task : w->claim_some(1)) claimed.insert(task.row.id);
-        return claimed.size() == 4;
-    });
+    for (const ClaimedTask& task : claim_all(*w, 4)) claimed.insert(task.row.id);
     EXPECT_TRUE(claimed.contains(first.id));
+    EXPECT_EQ(number("select count(*) from task where line = 1"), 0);
 }
 
 TEST_F(PostgresInbox, AKeyThatIsHeldOpenStopsNobodyElse) {
