@@ -39,6 +39,17 @@ std::optional<int> number_in(const std::string& text) {
     return number;
 }
 
+// Where an option's value goes that may be any text.
+std::string* text_option(Options& options, const std::string& word) {
+    if (word == "--json") return &options.json;
+    if (word == "--dir") return &options.folder;
+    if (word == "--child") return &options.child;
+    if (word == "--child-store") return &options.child_store;
+    if (word == "--child-type") return &options.child_type;
+    if (word == "--child-board") return &options.child_board;
+    return nullptr;
+}
+
 std::nullopt_t refuse(const std::string& text, int& exit_code) {
     std::cerr << "pawl_bench: " << text << "\n" << usage_text;
     exit_code = 2;
@@ -93,18 +104,8 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
                 return refuse("--store " + value + ": sqlite, postgres or a URL", exit_code);
             if (value == "postgres" && !server) return refuse("PAWL_TEST_POSTGRES names no server", exit_code);
             options.server = is_url ? value : value == "postgres" ? server : "";
-        } else if (word == "--json") {
-            options.json = value;
-        } else if (word == "--dir") {
-            options.folder = value;
-        } else if (word == "--child") {
-            options.child = value;
-        } else if (word == "--child-store") {
-            options.child_store = value;
-        } else if (word == "--child-type") {
-            options.child_type = value;
-        } else if (word == "--child-board") {
-            options.child_board = value;
+        } else if (std::string* text = text_option(options, word)) {
+            *text = value;
         } else {
             return refuse("no option " + word, exit_code);
         }
