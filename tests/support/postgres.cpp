@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -119,12 +120,8 @@ void TestCluster::kill() const {
     in >> pid;
     ASSERT_GT(pid, 1);
     EXPECT_EQ(::kill(pid, SIGKILL), 0);
-    // While it is still there a start takes it for running. Whose child it was may not have reaped it yet.
-    for (std::string state; state != "Z";) {
-        std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-        std::string number, name;
-        if (!(stat >> number >> name >> state)) break;
-    }
+    // While it is still there, be it as a zombie, pg_ctl takes it for running.
+    while (::kill(pid, 0) == 0) ::sched_yield();
 }
 
 bool TestCluster::run(const std::string& command, const std::string& argument) const {
