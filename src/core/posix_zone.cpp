@@ -179,10 +179,15 @@ std::optional<sys_seconds> PosixZone::next_change_after(sys_seconds at) const {
     if (!has_summer_ || summer_ == standard_) return std::nullopt;
     const seconds cycles = whole_cycles(at);
     at -= cycles;
-    for (const Year::Begin& begin : years_around(at).begins) {
-        // Two that fall together change nothing.
-        const bool changes = begin.at > at && offset_at(begin.at) != offset_at(begin.at - seconds{1});
-        if (changes) return begin.at + cycles;
+    const Year around = years_around(at);
+    bool summer = false;
+    // Without the last one, which is years away: what falls together with it is not known here.
+    for (std::size_t i = 0; i + 1 < around.begins.size(); ++i) {
+        const Year::Begin& begin = around.begins[i];
+        // Of two at one instant the later decides alone.
+        if (around.begins[i + 1].at == begin.at) continue;
+        if (begin.at > at && begin.summer != summer) return begin.at + cycles;
+        summer = begin.summer;
     }
     return std::nullopt;
 }
