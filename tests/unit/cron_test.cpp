@@ -220,7 +220,7 @@ TEST(Cron, AnyBytesAreRefusedOrFire) {
         std::string line;
         for (std::uint64_t n = random() % 24; n > 0; --n) line += alphabet[random() % alphabet.size()];
         const auto parsed = Cron::parse(line);
-        if (parsed) EXPECT_TRUE(parsed->next_after(when("2026-01-01T00:00:00Z"), TimeZone())) << line;
+        if (parsed) { EXPECT_TRUE(parsed->next_after(when("2026-01-01T00:00:00Z"), TimeZone())) << line; }
     }
     EXPECT_FALSE(Cron::parse(std::string(100'000, '*')));
 }

@@ -100,7 +100,7 @@ TEST(ScheduleRandom, NoFiringTwiceAndNoneMissedWithinTheWindow) {
             ASSERT_EQ(found != submits.end(), in_window)
                 << "seed " << seed << ": " << format_instant(*firing) << " due " << format_instant(due) << ", called "
                 << format_instant(call);
-            if (in_window) ASSERT_EQ(found->second, call) << "seed " << seed;
+            if (in_window) { ASSERT_EQ(found->second, call) << "seed " << seed; }
             (in_window ? submitted : missed) += 1;
             submits.erase(*firing);
         }
@@ -155,7 +155,7 @@ TEST(ScheduleRandom, TasksThatMayNotOverlapNeverDoAndEveryFiringIsDecidedOnce) {
             }
             ASSERT_LE(state.waiting.size(), schedule.overlap == Overlap::buffer_all ? 1'000U : 1U);
             for (const WallInstant firing : state.waiting) ASSERT_FALSE(decided.contains(firing)) << "seed " << seed;
-            if (limit) ASSERT_EQ(*state.remaining, *limit - submits);
+            if (limit) { ASSERT_EQ(*state.remaining, *limit - submits); }
             ASSERT_TRUE(!turn.finished || (!turn.next_due && state.waiting.empty()));
         }
         submitted += static_cast<int>(submits);
