@@ -5,8 +5,8 @@ build_packages=(
     libboost1.81-dev libboost-json1.81-dev libsqlite3-dev libpq-dev libssl-dev libcli11-dev libtomlplusplus-dev
     libspdlog-dev libfmt-dev libvalijson-dev libre2-dev libgtest-dev libgmock-dev
 )
-# What the built binary uses when it runs: certificates for TLS, the sandbox of command tools.
-run_packages=(ca-certificates bubblewrap)
+# What the built binary uses when it runs: certificates for TLS, the sandbox of command tools, time zones of schedules.
+run_packages=(ca-certificates bubblewrap tzdata)
 test_packages=(python3 strace procps e2fsprogs mount openssl postgresql-15 pgbouncer)
 lint_packages=(clang-format-14 python3 clang-19 g++ shellcheck)
 tidy_packages=(clang-tidy-19)
