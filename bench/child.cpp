@@ -13,17 +13,20 @@
 
 namespace bench {
 
-Child::Child(const std::string& what, const std::string& store) : what_(what) {
+Child::Child(const std::string& what, const std::string& store, const std::vector<std::string>& more) : what_(what) {
     int in[2];
     int out[2];
     if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) give_up("no pipe");
     const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+    std::vector<const char*> words{program.c_str(), "--child", what.c_str(), "--child-store", store.c_str()};
+    for (const std::string& word : more) words.push_back(word.c_str());
+    words.push_back(nullptr);
     pid_ = ::vfork();
     if (pid_ < 0) give_up("no process could be started");
     if (pid_ == 0) {
         ::dup2(in[0], 0);
         ::dup2(out[1], 1);
-        ::execl(program.c_str(), program.c_str(), "--child", what.c_str(), "--child-store", store.c_str(), nullptr);
+        ::execv(program.c_str(), const_cast<char* const*>(words.data()));
         ::_exit(127);
     }
     ::close(in[0]);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -9,9 +10,9 @@ namespace bench {
 
 class Child {
 public:
-    /// Starts this program as `--child WHAT --child-store URL`; its output comes back by line(), its input ends with
-    /// it.
-    Child(const std::string& what, const std::string& store);
+    /// Starts this program as `--child WHAT --child-store URL MORE...`; its output comes back by line(), its input ends
+    /// with it.
+    Child(const std::string& what, const std::string& store, const std::vector<std::string>& more = {});
     ~Child();
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;

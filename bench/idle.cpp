@@ -69,12 +69,12 @@ void idle(const Run& run) {
     f.metric = "rss_mib";
     f.value = static_cast<double>(rss_kib) / 1'024;
     f.unit = "MiB";
-    f.wanted = "<= 15 MiB";
+    f.wanted = run.wanted("<= 15 MiB", "");
     run.report.add(f);
     f.metric = run.options.quick ? "wake_ups_in_5_s" : "wake_ups_in_60_s";
     f.value = static_cast<double>(woken);
     f.unit = "";
-    f.wanted = "0";
+    f.wanted = run.wanted("0", "");
     run.report.add(f);
 }
 

@@ -31,7 +31,9 @@ namespace {
 constexpr struct {
     const char* name;
     void (*run)(const Run&);
-} workloads[] = {{"W1", queue}, {"W2", steps}, {"W3", latency}, {"W4", agents}, {"W7", recovery}, {"idle", idle}};
+} workloads[] = {{"W1", queue},    {"W2", steps},      {"W3", latency},
+                 {"W4", agents},   {"W7", recovery},   {"W8", user_transaction},
+                 {"fleet", fleet}, {"claims", claims}, {"idle", idle}};
 
 void warn_of_neighbours(double f_ms) {
     constexpr double quiet_ms = 0.4;
@@ -73,6 +75,7 @@ int main(int argc, char** argv) {
     const auto options = bench::parse(argc, argv, exit_code);
     if (!options) return exit_code;
     if (options->child == "hold" || options->child == "recover") return bench::recovery_child(*options);
+    if (options->child == "fleet") return bench::fleet_child(*options);
     if (options->child == "model") return bench::model_child();
     if (options->child == "idle") return bench::idle_child(*options);
     return bench::measure(*options);

@@ -11,16 +11,18 @@ namespace bench {
 namespace {
 
 constexpr std::string_view usage_text =
-    "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool]\n"
-    "                  [--store sqlite|postgres|postgres://...] [--quick] [--json FILE] [--dir DIR]\n"
+    "usage: pawl_bench [W1 W2 W3 W4 W7 W8 fleet claims idle] [--workload W] [--k N] [--form loop|pool]\n"
+    "                  [--workers N] [--store sqlite|postgres|postgres://...] [--quick] [--json FILE] [--dir DIR]\n"
     "  --store URL  SQLite files (default), or schemas of a PostgreSQL server; `postgres` is the one that\n"
     "               PAWL_TEST_POSTGRES names (./dev bench starts one)\n"
+    "  fleet, claims  PostgreSQL only: W1 and W2 by 1, 2 and 4 processes (--workers N: by so many); claims with a\n"
+    "               million tasks queued\n"
     "  --quick      the whole run within 40 s\n"
     "  --json FILE  the figures as JSON, too\n"
     "  --skip-limits  do not measure the machine: for profiles of a workload\n"
     "  --dir DIR    where the stores are made: on the disk to be measured (default: beside the program)\n";
 
-const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "idle"};
+const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "W8", "fleet", "claims", "idle"};
 
 std::optional<std::string> workload_of(std::string name) {
     for (const std::string& workload : known) {
@@ -28,6 +30,24 @@ std::optional<std::string> workload_of(std::string name) {
         if (std::ranges::equal(name, workload, same)) return workload;
     }
     return std::nullopt;
+}
+
+std::optional<int> number_in(const std::string& text) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || *end != '\0' || number < 1) return std::nullopt;
+    return number;
+}
+
+// Where an option's value goes that may be any text.
+std::string* text_option(Options& options, const std::string& word) {
+    if (word == "--json") return &options.json;
+    if (word == "--dir") return &options.folder;
+    if (word == "--child") return &options.child;
+    if (word == "--child-store") return &options.child_store;
+    if (word == "--child-type") return &options.child_type;
+    if (word == "--child-board") return &options.child_board;
+    return nullptr;
 }
 
 std::nullopt_t refuse(const std::string& text, int& exit_code) {
@@ -68,12 +88,12 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             const auto workload = workload_of(value);
             if (!workload) return refuse("no workload " + value, exit_code);
             options.workloads.insert(*workload);
-        } else if (word == "--k") {
-            int k = 0;
-            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), k);
-            if (error != std::errc{} || *end != '\0' || k < 1)
-                return refuse("--k " + value + " is no number above 0", exit_code);
-            options.k = k;
+        } else if (word == "--k" || word == "--workers" || word == "--child-no") {
+            const auto number = number_in(value);
+            if (!number) return refuse(word + " " + value + " is no number above 0", exit_code);
+            if (word == "--k") options.k = number;
+            else if (word == "--workers") options.workers = number;
+            else options.child_no = *number;
         } else if (word == "--form") {
             if (value != "loop" && value != "pool") return refuse("--form " + value + ": loop or pool", exit_code);
             options.form = value;
@@ -84,18 +104,15 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
                 return refuse("--store " + value + ": sqlite, postgres or a URL", exit_code);
             if (value == "postgres" && !server) return refuse("PAWL_TEST_POSTGRES names no server", exit_code);
             options.server = is_url ? value : value == "postgres" ? server : "";
-        } else if (word == "--json") {
-            options.json = value;
-        } else if (word == "--dir") {
-            options.folder = value;
-        } else if (word == "--child") {
-            options.child = value;
-        } else if (word == "--child-store") {
-            options.child_store = value;
+        } else if (std::string* text = text_option(options, word)) {
+            *text = value;
         } else {
             return refuse("no option " + word, exit_code);
         }
     }
+    for (const char* name : {"fleet", "claims"})
+        if (options.server.empty() && options.workloads.contains(name))
+            return refuse(std::string(name) + " needs --store postgres: a file has one worker", exit_code);
     return options;
 }
 

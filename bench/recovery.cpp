@@ -1,5 +1,6 @@
 // W7: a worker is killed with SIGKILL while 1,000 tasks are between their first and their last step; a new process
 // takes over. Times count from the new process's start: loading the program, opening the file, reading 1,000 journals.
+#include "board.hpp"
 #include "child.hpp"
 #include "workloads.hpp"
 
@@ -12,8 +13,6 @@
 
 namespace bench {
 namespace {
-
-constexpr int tasks_in_flight = 1'000;
 
 inline constexpr pawl::TaskType<int, int> three_steps_type{"three-steps"};
 
@@ -72,6 +71,7 @@ int recovery_child(const Options& options) {
 }
 
 void recovery(const Run& run) {
+    if (run.is_on_server()) return fleet_recovery(run);
     const Folder folder(run.folder);
     const std::string store = run.store(folder, "recovery");
     Child worker("hold", store);

@@ -45,12 +45,16 @@ std::string share_of(double value, double limit, const char* name) {
 
 void Report::add(Figure figure) {
     if (!has_header_)
-        std::printf("\n%-5s %5s  %-28s %12s %-5s %12s  %-14s %s\n", "", "k", "", "", "", "CPU s/1,000", "beside",
+        std::printf("\n%-6s %9s  %-28s %12s %-5s %12s  %-14s %s\n", "", "k", "", "", "", "CPU s/1,000", "beside",
                     "wanted");
     has_header_ = true;
+    const std::string metric =
+        figure.metric + (figure.workers == 0   ? ""
+                         : figure.workers == 1 ? ", 1 worker"
+                                               : ", " + std::to_string(figure.workers) + " workers");
     char cpu[24] = "";
     if (figure.cpu_s_per_1000) std::snprintf(cpu, sizeof cpu, "%.4f", *figure.cpu_s_per_1000);
-    std::printf("%-5s %5d  %-28s %12s %-5s %12s  %-14s %s\n", figure.workload.c_str(), figure.k, figure.metric.c_str(),
+    std::printf("%-6s %9d  %-28s %12s %-5s %12s  %-14s %s\n", figure.workload.c_str(), figure.k, metric.c_str(),
                 shown(figure.value).c_str(), figure.unit.c_str(), cpu, figure.ratio.c_str(), figure.wanted.c_str());
     std::fflush(stdout);
     figures_.push_back(std::move(figure));
@@ -73,6 +77,7 @@ void Report::write_json(const std::string& file, const Limits& limits) const {
         o["workload"] = f.workload;
         o["store"] = store_;
         o["k"] = f.k;
+        o["workers"] = std::max(1, f.workers);
         o["metric"] = f.metric;
         o["value"] = rounded(f.value);
         o["unit"] = f.unit;

@@ -12,7 +12,8 @@ namespace bench {
 
 struct Figure {
     std::string workload;
-    int k = 1;  ///< how many at once
+    int k = 1;        ///< how many at once
+    int workers = 0;  ///< processes beside this one; 0: this one works
     std::string metric;
     double value = 0;
     std::string unit;

@@ -19,17 +19,27 @@ struct Run {
     int units(double rate, int units_min, int units_max) const;
     /// The URL of a new store: a file in `folder`, or a schema of the server.
     std::string store(const Folder& files, const std::string& name) const;
+    bool is_on_server() const { return !options.server.empty(); }
+    /// What a figure is to reach, by the store in use.
+    const char* wanted(const char* on_file, const char* on_server) const {
+        return is_on_server() ? on_server : on_file;
+    }
 };
 
-void queue(const Run& run);     ///< W1
-void steps(const Run& run);     ///< W2
-void latency(const Run& run);   ///< W3
-void agents(const Run& run);    ///< W4
-void recovery(const Run& run);  ///< W7
+void queue(const Run& run);             ///< W1
+void steps(const Run& run);             ///< W2
+void latency(const Run& run);           ///< W3
+void agents(const Run& run);            ///< W4
+void recovery(const Run& run);          ///< W7
+void user_transaction(const Run& run);  ///< W8, on PostgreSQL
 void idle(const Run& run);
+void fleet(const Run& run);           ///< W1 and W2 by several processes; PostgreSQL
+void claims(const Run& run);          ///< with much or little queued; PostgreSQL
+void fleet_recovery(const Run& run);  ///< W7 on PostgreSQL: one worker of three is killed
 
-/// What the processes do that W7 and idle start of this program; the exit code.
+/// What the processes do that W7, fleet, claims and idle start of this program; the exit code.
 int recovery_child(const Options& options);
 int idle_child(const Options& options);
+int fleet_child(const Options& options);
 
 }  // namespace bench

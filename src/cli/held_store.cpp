@@ -68,6 +68,9 @@ runtime::HolderParts server_parts(const StoreUrl& store, const HeldStoreOptions&
         store::PostgresOptions opening;
         opening.program = program;
         opening.wake = wake;
+        // For tests that cannot wait for the real one.
+        if (const int ms = number_from("PAWL_TEST_LEASE_MS"); ms > 0)
+            opening.lease_length = std::chrono::milliseconds(ms);
         opening.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
         return with_crash(store::open_postgres(url, opening));
     };

@@ -1,6 +1,7 @@
 #include "core/closest.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace pawl::core {
 namespace {

@@ -138,6 +138,7 @@ private:
     SharedTables::Outlook look_at_held() const;
     void take_in(const SharedTables::Outlook& outlook);
     void take_in_held(const SharedTables::Outlook& outlook);
+    void take_in_posted(const SharedTables::Posted& posted);
     /// Asks the tables for what `command` may take, `rows_max` rows at most. The last one of them, when more may lie
     /// behind it.
     std::optional<Head> look_for(const Claim& command, int rows_max);

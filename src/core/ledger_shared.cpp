@@ -1,4 +1,5 @@
 // The ledger on tables that other processes write to as well: what a look at them changes in what it remembers.
+#include "core/assert.hpp"
 #include "core/ledger_parts.hpp"
 #include "core/poison.hpp"
 
@@ -61,6 +62,7 @@ void LedgerBase::take_in(const SharedTables::Outlook& outlook) {
         end_orphans(held, facts);
         if (!tables_.failure()) take_over(held, facts, dead.last_seen);
     }
+    for (const SharedTables::Posted& posted : outlook.posted) take_in_posted(posted);
     if (!outlook.look_at_times) return;
     due_.make_stale();
     expiry_.make_stale();
@@ -77,6 +79,23 @@ void LedgerBase::take_in_held(const SharedTables::Outlook& outlook) {
         if (tables_.failure()) return;
         tell_changed(ref, held_.at(ref), now ? &now->row : nullptr);
     }
+}
+
+// The key is this task's since its user's commit, whoever may have had it before; a queue that has become full since
+// does not matter either. Its times run from the call.
+void LedgerBase::take_in_posted(const SharedTables::Posted& posted) {
+    const Submit& submit = posted.submit;
+    transition::Stage at_call = stage();
+    at_call.now = std::min(posted.at, now_);
+    at_call.wall = std::min(wall_instant(count(posted.at)), wall_);
+    Result<TaskRow> row = transition::submit(at_call, submit, posted.ref, std::nullopt);
+    PAWL_ASSERT(row.has_value());  // all that it refuses is a deadline before the call
+    if (!submit.tags.empty()) tables_.add_tags(posted.ref, submit.tags);
+    if (!submit.key.empty()) {
+        tables_.put_key({submit.lane.space, submit.lane.type, submit.key},
+                        {posted.ref, submit.fingerprint, std::nullopt});
+    }
+    insert(std::move(*row));
 }
 
 // What others decided about a task that runs here.

@@ -35,6 +35,13 @@ public:
         Instant last_seen{};
         std::vector<TaskRef> held;  ///< locked; those that another process has locked are its own
     };
+    /// A submit that was committed elsewhere, in a transaction of a user, who knows its id: it cannot be refused any
+    /// more. Its checks were done there.
+    struct Posted {
+        Submit submit;
+        TaskRef ref = 0;
+        Instant at{};  ///< of the call
+    };
     struct Outlook {
         /// Of the held rows that the batch will touch, or of all when others asked something of them: those that are
         /// still as they were. They are locked.
@@ -46,6 +53,8 @@ public:
         std::vector<std::pair<QueueKey, Lanes::QueueNow>> queues;
         /// What is to be taken over now.
         std::vector<Dead> dead;
+        /// No longer in the tables, if this transaction is committed.
+        std::vector<Posted> posted;
         /// It is time to ask anew when rows of anybody fall due.
         bool look_at_times = false;
     };

@@ -122,10 +122,15 @@ Why scheduled(const WhyFacts& facts) {
     return answer;
 }
 
+// Submitted in a user's transaction: its journal begins when a worker takes it in.
+bool is_posted(const WhyFacts& facts) { return facts.row.last_no == 0; }
+
 Why unserved(const WhyFacts& facts, const std::string& missing) {
     Why answer;
     answer.reason = "no_worker";
     answer.text = missing + "; the task is kept until one does";
+    if (is_posted(facts))
+        answer.text += " (it was committed in a transaction of the database, and waits to be taken in)";
     if (!facts.worker) {
         answer.next = {"pawl worker"};
     } else {
@@ -163,7 +168,9 @@ Why queued(const WhyFacts& facts) {
         return answer;
     }
     answer.reason = facts.row.reason == Reason::throttled ? "throttled" : "queued";
-    if (answer.reason == "throttled") {
+    if (is_posted(facts)) {
+        answer.text = "it was committed in a transaction of the database; a worker takes it in within a second or two";
+    } else if (answer.reason == "throttled") {
         answer.text = "a limit of its queue or key holds it back; " + behind(facts);
     } else if (facts.worker->slots > 0 && facts.worker->busy >= facts.worker->slots) {
         answer.text = "the worker's " + plural(facts.worker->slots, "slot") + " are in use; " + behind(facts);

@@ -98,6 +98,42 @@ TEST_F(PostgresCli, AKilledWorkersTasksAreTakenOverByAnother) {
     }
 }
 
+TEST_F(PostgresCli, ATaskOfAUsersTransactionIsSeenOperatedOnAndWorked) {
+    submitted({"echo", "0"});
+    const auto psql = [&](const std::string& script) {
+        return test::run(
+            {"psql", "--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", script, *test::test_postgres_url()});
+    };
+    const auto submit = [&](const std::string& arguments) {
+        const auto done = psql("begin; create table if not exists " + schema_->name() + ".mine(x int); select " +
+                               schema_->name() + ".pawl_submit(" + arguments + "); commit");
+        EXPECT_EQ(done.exit, 0) << done.err;
+        return done.out.substr(0, done.out.find('\n'));
+    };
+    const std::string id = submit(R"('echo', '{"n":1}', key => 'k')");
+    const std::string other = submit("'echo', '2', queue => 'q', delay => '1 hour'");
+
+    EXPECT_NE(run({"get", id}).out.find("pending"), std::string::npos);
+    EXPECT_EQ(answer({"get", id.substr(0, 20)}).at("state").as_string(), "pending") << "by the start of its id";
+    const auto why = answer({"why", id});
+    EXPECT_EQ(why.at("reason").as_string(), "no_worker");
+    EXPECT_NE(run({"why", id}).out.find("waits to be taken in"), std::string::npos) << run({"why", id}).out;
+    EXPECT_EQ(answer({"list"}).at("tasks").as_array().size(), 3u);
+    EXPECT_EQ(run({"events", id}).exit, 0);
+    EXPECT_EQ(submitted({"echo", R"({ "n": 1.0 })", "--key", "k"}), id) << "a client finds its key";
+    EXPECT_EQ(run({"submit", "echo", "3", "--key", "k"}).exit, 2);
+    EXPECT_EQ(run({"cancel", other}).exit, 0);
+    EXPECT_EQ(answer({"get", other}).at("state").as_string(), "cancelled");
+    const auto reused = psql("select " + schema_->name() + ".pawl_submit('echo', '3', key => 'k')");
+    EXPECT_NE(reused.err.find(id), std::string::npos) << reused.err;
+
+    const auto worker = start_worker();
+    const std::string third = submit("'echo', '[3]'");
+    EXPECT_EQ(run({"result", "--wait", third}).out, "[3]\n");
+    EXPECT_EQ(run({"result", "--wait", id}).out, "{\"n\":1}\n");
+    EXPECT_EQ(answer({"doctor"}).at("ok").as_bool(), true);
+}
+
 TEST_F(PostgresCli, OneStoreIsNamedAndItMustBeThere) {
     expect_refused(test::run({PAWL_BINARY, "--db", file(), "--store", schema_->url(), "list"}), 2, "--db and --store");
     expect_refused(test::run({PAWL_BINARY, "--store", "mysql://x/y", "list"}), 2, "mysql://...");

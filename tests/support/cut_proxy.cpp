@@ -79,6 +79,16 @@ void CutProxy::cut_off() {
 
 void CutProxy::heal() { is_off_ = false; }
 
+void CutProxy::freeze() {
+    is_frozen_ = true;
+    ::eventfd_write(wake_, 1);
+}
+
+void CutProxy::thaw() {
+    is_frozen_ = false;
+    ::eventfd_write(wake_, 1);
+}
+
 bool CutProxy::take(Cut cut) {
     std::lock_guard lock(mutex_);
     if (!armed_ || armed_->cut != cut) return false;
@@ -104,6 +114,12 @@ std::optional<std::size_t> CutProxy::due(Cut cut, std::size_t bytes) {
 
 void CutProxy::run() {
     while (!stopping_) {
+        if (is_frozen_) {
+            pollfd woken{wake_, POLLIN, 0};
+            eventfd_t count = 0;
+            if (::poll(&woken, 1, -1) > 0) ::eventfd_read(wake_, &count);
+            continue;
+        }
         std::vector<pollfd> entries{{listening_, POLLIN, 0}, {wake_, POLLIN, 0}};
         for (const Pair& pair : pairs_) {
             entries.push_back({pair.client, POLLIN, 0});

@@ -37,6 +37,9 @@ public:
     /// Ends all connections, and lets no new one through until heal().
     void cut_off();
     void heal();
+    /// From now on nothing passes, and nothing is closed: a machine that vanished. Until thaw().
+    void freeze();
+    void thaw();
     int cuts() const { return cuts_; }
 
 private:
@@ -68,7 +71,7 @@ private:
     std::mutex mutex_;
     std::optional<Armed> armed_;
     std::list<Pair> pairs_;  // of the thread
-    std::atomic<bool> stopping_{false}, is_off_{false};
+    std::atomic<bool> stopping_{false}, is_off_{false}, is_frozen_{false};
     std::atomic<int> cuts_{0};
     bool lingers_ = false;  // the newest cut
     std::thread thread_;

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -38,6 +40,20 @@ std::optional<std::string> test_postgres_url() {
     const char* url = std::getenv("PAWL_TEST_POSTGRES");
     if (!url || !*url) return std::nullopt;
     return url;
+}
+
+std::optional<std::string> ask_postgres(const std::string& url, const std::string& query) {
+    store::PgConnection connection;
+    const auto opened = connection.open(store::parse_postgres_url(url).value(), limit);
+    if (!opened) return std::nullopt;
+    std::string found;
+    store::PgPipeline pipeline(connection);
+    const std::string as_text = "select (" + query + ")::text";
+    pipeline.add_text("value", as_text, [&](store::PgRows& rows) { found = rows.text(0, 0); });
+    const auto done = pipeline.run(limit);
+    if (!done && done.error().fault == store::PgFault::connection_lost) return std::nullopt;
+    EXPECT_TRUE(done) << query << ": " << done.error().message;
+    return found;
 }
 
 TestSchema::TestSchema() : name_(next_name()) {
@@ -97,6 +113,16 @@ TestCluster::TestCluster() {
 }
 
 TestCluster::~TestCluster() { EXPECT_TRUE(run("stop_postgres")); }
+
+void TestCluster::kill() const {
+    std::ifstream in(data() + "/postmaster.pid");
+    pid_t pid = 0;
+    in >> pid;
+    ASSERT_GT(pid, 1);
+    EXPECT_EQ(::kill(pid, SIGKILL), 0);
+    // While it is still there, be it as a zombie, pg_ctl takes it for running.
+    while (::kill(pid, 0) == 0) ::sched_yield();
+}
 
 bool TestCluster::run(const std::string& command, const std::string& argument) const {
     const std::string line = PAWL_SOURCE_DIR "/tools/dev/postgres.sh " + command + " '" + dir_ + "' " + argument;

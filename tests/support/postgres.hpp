@@ -9,6 +9,9 @@ namespace pawl::test {
 /// Where the server is, with the password: what `./dev test` sets in PAWL_TEST_POSTGRES. Its user is a superuser.
 std::optional<std::string> test_postgres_url();
 
+/// The first column of the first row, as text; nothing when the server is away. Fails the test for any other error.
+std::optional<std::string> ask_postgres(const std::string& url, const std::string& query);
+
 /// Skips the test, and says why, where there is no server.
 #define PAWL_NEEDS_POSTGRES()               \
     if (!::pawl::test::test_postgres_url()) \
@@ -52,6 +55,8 @@ public:
     bool start() const { return run("start_postgres"); }
     /// `mode` as of pg_ctl: smart, fast or immediate (no shutdown checkpoint, like a crash).
     bool stop(const std::string& mode) const { return run("halt_postgres", mode); }
+    /// SIGKILL to the server's first process: the others then end by themselves.
+    void kill() const;
 
 private:
     bool run(const std::string& command, const std::string& argument = {}) const;

@@ -131,6 +131,12 @@ Background::~Background() {
 
 void Background::signal(int number) const { ::kill(pid_, number); }
 
+bool Background::has_ended() const {
+    siginfo_t info{};
+    return reaped_ ||
+           (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0);
+}
+
 std::string Background::wait_for_line(const std::string& part) {
     for (;;) {
         for (std::size_t end; (end = unread_.find('\n')) != std::string::npos;) {

@@ -37,6 +37,8 @@ public:
 
     pid_t pid() const { return pid_; }
     void signal(int number) const;
+    /// Whether it has ended; wait() tells how.
+    bool has_ended() const;
     /// Reads stdout and stderr until the next line that holds `part`; the line, or "" when the program ended before.
     std::string wait_for_line(const std::string& part);
     /// Waits for its end; what was left in its output comes along (stdout and stderr in one, in `out`).

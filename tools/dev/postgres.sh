@@ -3,6 +3,7 @@
 # A private PostgreSQL cluster for tests and measurements: no service, no fixed port, gone when ./dev ends.
 # Sourced by ./dev; as a program (`tools/dev/postgres.sh start_postgres DIR`) for tests that end and start a server.
 #   DIR/url    where it is, with the password: postgres://pawl:PASSWORD@127.0.0.1:PORT/pawl_test
+#   DIR/pooler_url   the same through a pgbouncer, where there is one
 #   DIR/log    what the server says          DIR/data   the cluster; a Unix socket stands in DIR too
 
 postgres_dirs=()  # started by this process
@@ -110,9 +111,48 @@ run_pg_ctl() { # BIN DIR COMMAND...
 # halt_postgres DIR smart|fast|immediate: stops the server and keeps the cluster; start_postgres starts it again.
 halt_postgres() { run_pg_ctl "$(postgres_bin)" "$1" -m "$2" stop; }
 
+# start_pooler DIR: a pgbouncer in transaction mode in front of DIR's server; DIR/pooler_url says where.
+start_pooler() {
+    local dir=$1 url password port server_port attempt
+    url=$(cat "$dir/url")
+    password=$(cat "$dir/password")
+    server_port=${url##*:}
+    server_port=${server_port%%/*}
+    write_secret "$dir/pooler_users" <<<"\"pawl\" \"$password\""
+    for attempt in 1 2 3 4 5; do
+        port=$((10000 + RANDOM % 20000))
+        write_secret "$dir/pooler.ini" <<TEXT
+[databases]
+* = host=127.0.0.1 port=$server_port
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $port
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = $dir/pooler_users
+pool_mode = transaction
+default_pool_size = 5
+logfile = $dir/pooler.log
+pidfile = $dir/pooler.pid
+TEXT
+        # It takes its port before it goes to the background.
+        if unprivileged /usr/sbin/pgbouncer -q -d "$dir/pooler.ini" 2>/dev/null </dev/null; then
+            write_secret "$dir/pooler_url" <<<"${url/:$server_port\//:$port\/}"
+            return 0
+        fi
+    done
+    cat "$dir/pooler.log" >&2
+    return 1
+}
+
+stop_pooler() {
+    if [ -f "$1/pooler.pid" ]; then kill "$(cat "$1/pooler.pid")" 2>/dev/null || true; fi
+}
+
 # stop_postgres DIR: ends it and takes everything away; nothing when there is nothing.
 stop_postgres() {
     local dir=$1 bin
+    stop_pooler "$dir"
     if [ -d "$dir/data" ] && bin=$(postgres_bin) && unprivileged "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; then
         run_pg_ctl "$bin" "$dir" -m immediate stop || true
     fi

@@ -115,6 +115,24 @@ run_tests() {
     end_tally
 }
 
+run_chaos() {
+    local minutes=10 seed=1
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            --minutes) minutes=${2:?--minutes needs a number} ;;
+            --seed) seed=${2:?--seed needs a number} ;;
+            *) die "chaos takes --minutes M and --seed S, not \"$1\"" ;;
+        esac
+        shift 2
+    done
+    need_packages "${build_packages[@]}" "${test_packages[@]}"
+    provide_postgres fast
+    build release test_crash
+    say "chaos: three workers and their PostgreSQL for $minutes minutes, then an outage and a machine that vanishes"
+    PAWL_CHAOS_SECONDS=$((minutes * 60)) PAWL_CHAOS_SEED=$seed build/release/tests/test_crash --gtest_brief=1 \
+        --gtest_filter='PostgresChaos.*:PostgresOutage.*'
+}
+
 run_simulation() {
     local seeds=2000 first=1
     while [ $# -gt 0 ]; do

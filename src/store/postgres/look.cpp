@@ -19,8 +19,20 @@ namespace {
 // How often a process asks what others have made due, and which groups of lanes they have made.
 constexpr Micros times_every = 1s;
 constexpr Micros groups_every = 250ms;
+// While a search from the start is slow, this often is enough for what became ready before the known heads.
+constexpr Micros whole_claim_every = 1s;
+constexpr Micros whole_claim_slow = 20ms;
+constexpr std::int64_t transactions_behind_few = 300;
+constexpr Micros head_margin = 1s;
 
-#define PAWL_PG_TIME "pawl_now(), pg_current_xact_id()::text::bigint, exists (select 1 from task where line = 2)"
+#define PAWL_PG_TIME                                                                               \
+    "pawl_now(), pg_current_xact_id()::text::bigint, exists (select 1 from task where line = 2), " \
+    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+// Held by all that write entries, from before they have a number: by it the feed tells them from transactions of others
+// (feed_end). Nobody is ever kept from it.
+constexpr PgStatement as_writer{
+    "as_writer", "select pg_advisory_xact_lock_shared(hashtextextended(current_schema(), " PAWL_PG_WRITER_LOCK "))"};
 
 // The row is gone, or has another number: then this process was declared dead, or a batch of it is unaccounted for.
 constexpr PgStatement begin_as_worker{
@@ -80,19 +92,20 @@ constexpr PgStatement settings_lock{"settings_lock",
                                     "select pg_advisory_xact_lock(hashtextextended(current_schema(), 7263))"};
 
 #define PAWL_PG_CLAIMABLE "t.format_min <= $2 and not t.id = any($3)"
+#define PAWL_PG_GROUPS "unnest($1::int[], $5::bigint[], $6::bigint[]) as g(id, from_key, from_id)"
+#define PAWL_PG_IN_GROUP "t.line = 1 and t.line_group = g.id and (t.sort_key, t.id) >= (g.from_key, g.from_id)"
 // All that the groups' heads have, locked where they stand: as cheap as it gets while at most one of them has any.
 constexpr PgStatement claim_each{
-    "claim_each", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
-                  " from unnest($1::int[]) as g(id) cross join lateral (select * from task t where t.line = 1 and "
-                  "t.line_group = g.id and " PAWL_PG_CLAIMABLE
+    "claim_each", "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN " from " PAWL_PG_GROUPS
+                  " cross join lateral (select * from task t where " PAWL_PG_IN_GROUP " and " PAWL_PG_CLAIMABLE
                   " order by t.sort_key, t.id limit $4 for no key update skip locked) as t order by t.sort_key, t.id"};
 // The best of several groups, and no more than those are locked. Twice as many are looked at as are taken, since
 // others look at the same ones. `line + 0`: they are found by their ids, not by the index of what is ready.
 constexpr PgStatement claim_best{
     "claim_best",
     "select " PAWL_PG_TASK_COLUMNS ", " PAWL_PG_INPUT_COLUMN
-    " from task t where t.id = any(array(select h.id from unnest($1::int[]) as g(id) cross join "
-    "lateral (select t.id, t.sort_key from task t where t.line = 1 and t.line_group = g.id and " PAWL_PG_CLAIMABLE
+    " from task t where t.id = any(array(select h.id from " PAWL_PG_GROUPS
+    " cross join lateral (select t.id, t.sort_key from task t where " PAWL_PG_IN_GROUP " and " PAWL_PG_CLAIMABLE
     " order by t.sort_key, t.id limit 2 * $4 + 16) as h order by h.sort_key, h.id limit 2 * $4 + 16)) "
     "and t.line + 0 = 1 order by t.sort_key, t.id limit $4 for no key update skip locked"};
 constexpr PgStatement claim_suspect{"claim_suspect",
@@ -115,14 +128,6 @@ struct ClaimArrays {
 Micros monotonic() { return std::chrono::duration_cast<Micros>(std::chrono::steady_clock::now().time_since_epoch()); }
 
 }  // namespace
-
-struct PostgresTables::Wanted {
-    std::vector<std::array<std::uint8_t, 16>> submitted, operated;
-    std::set<KeyName> keys;
-    std::vector<Held::Row> held;
-    std::vector<TaskRef> rows;
-    bool has_claim = false, has_submit = false, sets_queue = false;
-};
 
 PostgresTables::Wanted PostgresTables::wanted_by(std::span<const Command> batch, const Held& held) const {
     Wanted wanted;
@@ -174,7 +179,9 @@ void PostgresTables::begin(PgPipeline& pipeline) {
         clock_.set(instant(rows.integer(0, 0)));
         transaction_ = rows.integer(0, 1);
         has_suspects_ = rows.boolean(0, 2);
+        transactions_behind_ = transaction_ - rows.integer(0, 3);
     };
+    pipeline.add(as_writer, {});
     if (membership_.worker == 0) {
         pipeline.add(begin_as_client, {}, take);
     } else {
@@ -182,8 +189,8 @@ void PostgresTables::begin(PgPipeline& pipeline) {
     }
 }
 
-void PostgresTables::ask_keys(PgPipeline& pipeline, const Wanted& wanted) {
-    if (wanted.keys.empty()) return;
+void PostgresTables::ask_keys(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook) {
+    if (wanted.keys.empty()) return ask_posted(pipeline, wanted, outlook);
     PgArray spaces(PgType::text), types(PgType::text), keys(PgType::text);
     for (const KeyName& name : wanted.keys) {
         spaces.add_text(name.space);
@@ -195,6 +202,8 @@ void PostgresTables::ask_keys(PgPipeline& pipeline, const Wanted& wanted) {
         for (int r = 0; r < rows.size(); ++r)
             if (!rows.boolean(r, 3)) busy_.insert({rows.text(r, 0), rows.text(r, 1), rows.text(r, 2)});
     });
+    // While the key is locked no user takes it: what is there now is all.
+    ask_posted(pipeline, wanted, outlook);
     pipeline.add(key_rows, parameters, [this](const PgRows& rows) {
         for (int r = 0; r < rows.size(); ++r) {
             std::optional<KeyRow>& key = keys_[{rows.text(r, 0), rows.text(r, 1), rows.text(r, 2)}];
@@ -300,9 +309,11 @@ SharedTables::Outlook PostgresTables::look(std::span<const Command> batch, const
     PgPipeline pipeline(connection_);
     begin(pipeline);
     if (wanted.sets_queue) pipeline.add(settings_lock, {});
+    // Before any task is locked: whoever waits for a row of the inbox holds nothing that its taker may want.
+    ask_keys(pipeline, wanted, outlook);
+    ask_inbox(pipeline, outlook);
     ask_dead(pipeline, outlook);
     ask_locks(pipeline, wanted, outlook);
-    ask_keys(pipeline, wanted);
     ask_rows(pipeline, wanted);
     if (wanted.has_claim || wanted.has_submit || wanted.sets_queue) ask_queues(pipeline);
     if (wanted.has_claim && monotonic() - groups_at_ >= groups_every) refresh_groups(pipeline);
@@ -425,18 +436,56 @@ std::vector<int> PostgresTables::groups_for(const Claim& claim, const IsOpen& is
 
 void PostgresTables::ask_claimable(PgPipeline& pipeline, const std::vector<int>& groups, int rows_max,
                                    std::vector<TaskRef>& found) {
-    const PgStatement& statement = filled_groups_ > 1 ? claim_best : claim_each;
+    const bool is_best = filled_groups_ > 1;
+    const Micros began = monotonic();
+    const bool is_whole = began >= whole_claim_at_;
     const ClaimArrays arrays(groups, aside_);
-    pipeline.add(statement, arrays.parameters(rows_max), [this, rows_max, &found](const PgRows& rows) {
-        take_rows(rows, true);
-        std::set<LaneId> filled;
-        for (int r = 0; r < rows.size(); ++r) {
-            const TaskRef ref = rows.integer(r, 0);
-            filled.insert(rows_.at(ref).stored.lane);
-            if (r < rows_max) found.push_back(ref);
-        }
-        filled_groups_ = static_cast<int>(filled.size());
-    });
+    PgArray keys(PgType::int8), ids(PgType::int8);
+    for (const int group : groups) {
+        const auto head = heads_.find(group);
+        const bool is_known = !is_whole && head != heads_.end();
+        keys.add_int8(is_known ? head->second.first : std::numeric_limits<std::int64_t>::min());
+        ids.add_int8(is_known ? head->second.second : 0);
+    }
+    pipeline.add(is_best ? claim_best : claim_each, arrays.parameters(rows_max).array(keys).array(ids),
+                 [this, rows_max, is_best, is_whole, began, groups, &found](const PgRows& rows) {
+                     take_rows(rows, true);
+                     std::set<LaneId> filled;
+                     for (int r = 0; r < rows.size(); ++r) {
+                         const TaskRef ref = rows.integer(r, 0);
+                         filled.insert(rows_.at(ref).stored.lane);
+                         if (r < rows_max) found.push_back(ref);
+                     }
+                     filled_groups_ = static_cast<int>(filled.size());
+                     note_heads(is_best ? std::vector<int>{} : groups, rows);
+                     if (is_whole) plan_whole_claim(monotonic() - began);
+                 });
+}
+
+// Of the groups in `whole` that have no row here there is none; one that comes now seldom has an older key.
+void PostgresTables::note_heads(const std::vector<int>& whole, const PgRows& rows) {
+    std::set<int> seen;
+    for (int r = 0; r < rows.size(); ++r) {
+        const int group = static_cast<int>(rows.integer(r, 2));
+        if (seen.insert(group).second) heads_[group] = {rows.integer(r, 4), rows.integer(r, 0)};
+    }
+    const std::pair<std::int64_t, TaskRef> lately{core::count(clock_.now() - head_margin), 0};
+    for (const int group : whole)
+        if (!seen.contains(group)) heads_[group] = std::max(heads_[group], lately);
+}
+
+void PostgresTables::lower_head(int group, const TaskRow& row) {
+    const auto head = heads_.find(group);
+    if (head != heads_.end()) head->second = std::min(head->second, {row.sort_key, row.ref});
+}
+
+// A search from the start costs as much as has ended since the oldest open transaction began: what such transactions
+// write is known, others only by how long it takes.
+void PostgresTables::plan_whole_claim(Micros took) {
+    Micros pause{0};
+    if (transactions_behind_ > transactions_behind_few) pause = whole_claim_every / 2;
+    else if (took > whole_claim_slow) pause = whole_claim_every;
+    whole_claim_at_ = pause == Micros{0} ? Micros{0} : monotonic() + pause;
 }
 
 void PostgresTables::ask_suspect(PgPipeline& pipeline, const std::vector<int>& groups, std::vector<TaskRef>& found) {

@@ -1,6 +1,7 @@
 #include "store/postgres/postgres_queries.hpp"
 
 #include "store/id_range.hpp"
+#include "store/postgres/inbox.hpp"
 #include "store/postgres/task_columns.hpp"
 
 #include <algorithm>
@@ -29,11 +30,27 @@ constexpr PgStatement get_by_ref{"get_by_ref", PAWL_PG_WHOLE_ROW
 constexpr PgStatement get_by_id{"get_by_id",
                                 PAWL_PG_WHOLE_ROW ", " PAWL_PG_INPUT_COLUMN ", " PAWL_PG_OUTPUT_COLUMN PAWL_PG_FROM
                                                   "where t.public_id = $1"};
-constexpr PgStatement ids_between{
-    "ids_between", "select public_id from task where public_id between $1 and $2 order by public_id limit $3"};
+// What users have submitted in transactions of their own, and no worker has taken in yet, is there as well: a statement
+// sees it in one of the two places.
+constexpr PgStatement inbox_by_ref{"inbox_by_ref", "select " PAWL_PG_INBOX_COLUMNS " from inbox i where i.id = $1"};
+constexpr PgStatement inbox_by_id{"inbox_by_id",
+                                  "select " PAWL_PG_INBOX_COLUMNS " from inbox i where i.public_id = $1"};
+constexpr PgStatement ids_between{"ids_between",
+                                  "select public_id from task where public_id between $1 and $2 union all "
+                                  "select public_id from inbox where public_id between $1 and $2 "
+                                  "order by public_id limit $3"};
 constexpr PgStatement all_ids{"all_ids",
-                              "select public_id from task where public_id > $1 order by public_id limit 10000"};
-constexpr PgStatement tags_of{"tags_of", "select tag from tag where task = $1 order by tag collate \"C\""};
+                              "select public_id from task where public_id > $1 union all "
+                              "select public_id from inbox where public_id > $1 order by public_id limit 10000"};
+constexpr PgStatement tags_of{"tags_of",
+                              "select tag from (select tag from tag where task = $1 union all select unnest(tags) from "
+                              "inbox where id = $1) as tags order by tag collate \"C\""};
+constexpr PgStatement list_inbox{
+    "list_inbox",
+    "select " PAWL_PG_INBOX_COLUMNS
+    " from inbox i where ($1::text is null or i.namespace = $1) and ($2::text is null or i.type = $2) and "
+    "($3::text is null or i.queue = $3) and ($4::text is null or i.k = $4) and ($5::text is null or $5 = any(i.tags)) "
+    "and ($6::int[] is null or 0 = any($6)) and ($7::bigint is null or i.id < $7) order by i.id desc limit $8"};
 constexpr PgStatement list_tasks{
     "list_tasks", PAWL_PG_WHOLE_ROW PAWL_PG_FROM
     "where ($1::text is null or g.namespace = $1) and ($2::text is null or g.type = $2) and "
@@ -45,23 +62,42 @@ constexpr PgStatement journal_of{
     "journal_of", "select " PAWL_PG_JOURNAL_COLUMNS
                   " from journal j where j.task = $1 and j.no > $2 and exists (select 1 from task where id = $1) "
                   "order by j.no limit $3"};
-// Only what no running transaction can still put something before.
+// Below it no transaction can still put an entry. What transactions of users do is of no account: those that write
+// entries hold a lock from before they have a number until after others see what they did. One that has the lock and,
+// as far as the locks tell, no number yet may have got it this very moment: then all that run count.
+constexpr PgStatement feed_end{
+    "feed_end",
+    "with s as (select pg_snapshot_xmin(s)::text::bigint as low, pg_snapshot_xmax(s)::text::bigint as high, "
+    "hashtextextended(current_schema(), " PAWL_PG_WRITER_LOCK
+    ") as k from pg_current_snapshot() as s), "
+    "locks as materialized (select * from pg_locks where granted and locktype in ('advisory', 'transactionid')), "
+    "writers as (select (select transactionid::text::bigint from locks x where x.virtualtransaction = "
+    "w.virtualtransaction and x.locktype = 'transactionid' and x.mode = 'ExclusiveLock') as xact from locks w, s where "
+    "w.locktype = 'advisory' and w.objsubid = 1 and w.classid = ((s.k >> 32) & 4294967295)::oid and w.objid = "
+    "(s.k & 4294967295)::oid and w.database = (select oid from pg_database where datname = current_database())) "
+    // A lock knows the lower half of a number; those that run are near each other.
+    "select case when exists (select 1 from writers where xact is null) then low else least(high, (select min(high + "
+    "(((xact - high + 2147483648) & 4294967295) - 2147483648)) from writers)) end from s"};
+// A statement of its own: it sees what was committed while the locks were looked at.
 constexpr PgStatement feed_after{
     "feed_after",
     "select " PAWL_PG_JOURNAL_COLUMNS
     ", t.public_id from journal j join task t on t.id = j.task where (j.xact, j.seq) > ($1::text::xid8, $2) "
-    "and j.xact < pg_snapshot_xmin(pg_current_snapshot()) order by j.xact, j.seq limit $3"};
+    "and j.xact < $4::text::xid8 order by j.xact, j.seq limit $3"};
 constexpr PgStatement queue_settings{"queue_settings",
                                      "select namespace, name, concurrency, depth_max, paused from queue"};
 constexpr PgStatement queue_counts{"queue_counts",
                                    "select g.namespace, g.queue, t.state, count(*) from task t join line_group g on "
-                                   "g.id = t.line_group where t.state < 3 group by 1, 2, 3"};
+                                   "g.id = t.line_group where t.state < 3 group by 1, 2, 3 union all "
+                                   "select namespace, queue, 0, count(*) from inbox group by 1, 2"};
 constexpr PgStatement live_workers{
     "live_workers",
     "select w.id, w.host, w.pid, w.program, w.version, w.types, w.queues, w.slots, coalesce(held.n, 0), w.registered, "
     "w.seen from worker w left join (select fence & 4294967295 as worker, count(*) as n from task where line = 3 "
     "group by 1) as held on held.worker = w.id where w.ended is null order by w.id"};
-constexpr PgStatement state_counts{"state_counts", "select state, count(*) from task group by state"};
+constexpr PgStatement state_counts{"state_counts",
+                                   "select state, count(*) from task group by state union all "
+                                   "select 0, count(*) from inbox"};
 
 // What must hold: a query for what does not, whose first column names it.
 struct Invariant {
@@ -148,10 +184,17 @@ Result<PgRows> PostgresQueries::ask(const PgStatement& statement, const PgParame
 
 // ---- one task ----------------------------------------------------------------------------------------------------
 
-Result<TaskRow> PostgresQueries::get(const PgStatement& statement, const PgParameters& parameters,
-                                     const Error& missing) {
-    const auto rows = ask(statement, parameters);
+Result<TaskRow> PostgresQueries::get(const PgStatement& statement, const PgStatement& in_inbox,
+                                     const PgParameters& parameters, const Error& missing) {
+    auto rows = ask(statement, parameters);
     if (!rows) return rows.error();
+    if (rows->empty()) {
+        const auto posted = ask(in_inbox, parameters);
+        if (!posted) return posted.error();
+        if (!posted->empty()) return shown_posted(*posted, 0);
+        rows = ask(statement, parameters);  // it may have been taken in meanwhile
+        if (!rows) return rows.error();
+    }
     if (rows->empty()) return missing;
     bool is_readable = true;
     TaskRow row = whole_row(*rows, 0, &is_readable);
@@ -164,11 +207,11 @@ Result<TaskRow> PostgresQueries::get(const PgStatement& statement, const PgParam
 }
 
 Result<TaskRow> PostgresQueries::get(TaskRef ref) {
-    return get(get_by_ref, PgParameters().int8(ref), {Errc::not_found, "no such task in this store"});
+    return get(get_by_ref, inbox_by_ref, PgParameters().int8(ref), {Errc::not_found, "no such task in this store"});
 }
 
 Result<TaskRow> PostgresQueries::get(const TaskId& id) {
-    return get(get_by_id, PgParameters().bytes(id.bytes),
+    return get(get_by_id, inbox_by_id, PgParameters().bytes(id.bytes),
                {Errc::not_found, "no task " + to_string(id) + " in this store; `pawl list` shows all"});
 }
 
@@ -222,11 +265,22 @@ Result<std::vector<TaskRow>> PostgresQueries::list(const ListFilter& filter) {
     if (filter.states.empty()) parameters.null(PgType::int4_array);
     else parameters.array(states);
     parameters.optional_int8(filter.before).int8(filter.tasks_max);
+    // First the inbox: what is taken in meanwhile is there twice, and not missing.
+    const auto posted = ask(list_inbox, parameters);
+    if (!posted) return posted.error();
     const auto found = ask(list_tasks, parameters);
     if (!found) return found.error();
     std::vector<TaskRow> rows;
     bool is_readable = true;  // what cannot be read is shown as far as it can
     for (int r = 0; r < found->size(); ++r) rows.push_back(whole_row(*found, r, &is_readable));
+    const auto newer = [](const TaskRow& a, const TaskRow& b) { return a.ref > b.ref; };
+    for (int r = 0; r < posted->size(); ++r) {
+        TaskRow row = shown_posted(*posted, r);
+        row.input.clear();
+        const auto at = std::lower_bound(rows.begin(), rows.end(), row, newer);
+        if (at == rows.end() || at->ref != row.ref) rows.insert(at, std::move(row));
+    }
+    if (std::ssize(rows) > filter.tasks_max) rows.resize(static_cast<std::size_t>(filter.tasks_max));
     return rows;
 }
 
@@ -247,7 +301,7 @@ Result<std::vector<QueueStatus>> PostgresQueries::queues() {
         const auto state = static_cast<TaskState>(counts->integer(r, 2));
         const std::int64_t count = counts->integer(r, 3);
         if (state == TaskState::running) status.running = static_cast<int>(count);
-        if (state == TaskState::pending) status.pending = count;
+        if (state == TaskState::pending) status.pending += count;
         if (state == TaskState::waiting) status.waiting = count;
     }
     std::vector<QueueStatus> all;
@@ -266,7 +320,7 @@ Result<std::vector<std::int64_t>> PostgresQueries::counts() {
     for (int r = 0; r < rows->size(); ++r) {
         const std::int64_t state = rows->integer(r, 0);
         if (state < 0 || state >= std::ssize(counts)) continue;  // damage: check() names it
-        counts[static_cast<std::size_t>(state)] = rows->integer(r, 1);
+        counts[static_cast<std::size_t>(state)] += rows->integer(r, 1);
     }
     return counts;
 }
@@ -310,8 +364,10 @@ Result<std::vector<Entry>> PostgresQueries::journal(TaskRef task, int after_no, 
 }
 
 Result<std::vector<std::pair<Entry, TaskId>>> PostgresQueries::feed(const FeedCursor& after, int entries_max) {
-    const std::string transaction = std::to_string(after.transaction);
-    const auto rows = ask(feed_after, PgParameters().text(transaction).int8(after.seq).int8(entries_max));
+    const auto end = ask(feed_end, {});
+    if (!end) return end.error();
+    const std::string transaction = std::to_string(after.transaction), before = std::to_string(end->integer(0, 0));
+    const auto rows = ask(feed_after, PgParameters().text(transaction).int8(after.seq).int8(entries_max).text(before));
     if (!rows) return rows.error();
     std::vector<std::pair<Entry, TaskId>> found;
     std::size_t bytes = 0;

@@ -30,7 +30,8 @@ public:
 
 private:
     Result<PgRows> ask(const PgStatement& statement, const PgParameters& parameters);
-    Result<core::TaskRow> get(const PgStatement& statement, const PgParameters& parameters, const Error& missing);
+    Result<core::TaskRow> get(const PgStatement& statement, const PgStatement& in_inbox, const PgParameters& parameters,
+                              const Error& missing);
 
     PgConnection& connection_;
 };

@@ -149,7 +149,7 @@ Result<void> PostgresStore::join(std::span<const Command> batch) {
         {options_.program, options_.lease_length, options_.suspicion, options_.wake, options_.clock == nullptr});
     if (!lease) return lease.error();
     lease_ = std::move(*lease);
-    membership_ = {lease_->worker(), 0, false, {}};
+    membership_ = {lease_->worker(), 0, false, false, {}};
     return {};
 }
 
@@ -226,6 +226,7 @@ PostgresStore::Attempt PostgresStore::attempt(std::span<const Command> batch, Ap
     applied = ledger_->apply(batch);
     const bool is_committing = !tables_.failure();
     applied.look_again = lease_ && !lease_->hears() ? look_again_blind : look_again;
+    if (const auto soon = tables_.next_look()) applied.look_again = std::min(*applied.look_again, *soon);
     tables_.commit();
     if (tables_.failure()) {
         answers_ = std::move(applied);

@@ -158,6 +158,7 @@ void PostgresTables::roll_back() {
     group_ids_.clear();
     groups_.clear();
     groups_at_ = times_at_ = Micros{-1};
+    heads_.clear();
 }
 
 // ---- groups of lanes ---------------------------------------------------------------------------------------------
@@ -258,7 +259,10 @@ void PostgresTables::insert(const TaskRow& row, LaneId) {
     if (failure_) return;
     writes_.insert(row, group);
     ids_[row.id.bytes] = row.ref;
-    if (line_of(row) == Line::ready) has_news_ = has_made_ready_ = true;
+    if (line_of(row) == Line::ready) {
+        has_news_ = has_made_ready_ = true;
+        lower_head(group, row);
+    }
 }
 
 void PostgresTables::update(const TaskRow& row, LaneId) {
@@ -272,7 +276,10 @@ void PostgresTables::update(const TaskRow& row, LaneId) {
     rows_.erase(row.ref);  // what was read of it is no longer so
     if (row.fence.claim != 0 && row.fence.claim != membership_.worker) told_.insert(row.fence.claim);
     if (line_of(row) == Line::ready || is_final(row.state) || row.state == TaskState::paused) has_news_ = true;
-    if (line_of(row) == Line::ready) has_made_ready_ = true;
+    if (line_of(row) == Line::ready) {
+        has_made_ready_ = true;
+        lower_head(group, row);
+    }
     if (line_of(row) == Line::suspect) has_suspects_ = true;
 }
 

@@ -43,6 +43,7 @@ struct Membership {
     std::int32_t worker = 0;  ///< 0: it has not claimed yet
     std::int64_t batch = 0;   ///< number of its newest batch that was committed
     bool asks_all = false;    ///< others may have changed what it holds
+    bool has_posts = false;   ///< a user has committed a submit
     std::vector<std::int32_t> dead;
 };
 
@@ -60,6 +61,9 @@ public:
     const std::optional<PgError>& fault() const { return fault_; }
     /// The number of the newest transaction.
     std::int64_t transaction() const { return transaction_; }
+    /// When the next batch should be, if sooner than usual: submits of users may have come, or the last claim did not
+    /// look everywhere.
+    std::optional<core::Micros> next_look() const;
     /// It has been declared dead: what it holds belongs to others.
     bool is_disowned() const { return is_disowned_; }
 
@@ -115,7 +119,14 @@ public:
     core::FeedCursor newest() const override { return newest_; }
 
 private:
-    struct Wanted;  // by a batch
+    // What a batch is about.
+    struct Wanted {
+        std::vector<std::array<std::uint8_t, 16>> submitted, operated;
+        std::set<core::KeyName> keys;
+        std::vector<Held::Row> held;
+        std::vector<core::TaskRef> rows;
+        bool has_submit = false, has_claim = false, sets_queue = false;
+    };
     using Rows = std::function<void(const PgRows&)>;
 
     bool run(PgPipeline& pipeline);
@@ -133,13 +144,16 @@ private:
 
     // ---- the look (look.cpp)
     Wanted wanted_by(std::span<const core::Command> batch, const Held& held) const;
-    void ask_keys(PgPipeline& pipeline, const Wanted& wanted);
+    void ask_keys(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
     void ask_rows(PgPipeline& pipeline, const Wanted& wanted);
     void ask_locks(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
     void ask_dead(PgPipeline& pipeline, Outlook& outlook);
     void ask_queues(PgPipeline& pipeline);
     void ask_claimable(PgPipeline& pipeline, const std::vector<int>& groups, int rows_max,
                        std::vector<core::TaskRef>& found);
+    void note_heads(const std::vector<int>& whole, const PgRows& rows);
+    void plan_whole_claim(core::Micros took);
+    void lower_head(int group, const core::TaskRow& row);
     void ask_suspect(PgPipeline& pipeline, const std::vector<int>& groups, std::vector<core::TaskRef>& found);
     void foresee_claim(PgPipeline& pipeline, std::span<const core::Command> batch);
     std::vector<int> groups_for(const core::Claim& claim, const IsOpen& is_open) const;
@@ -149,6 +163,11 @@ private:
     std::vector<core::StoredRow> stored(const std::vector<core::TaskRef>& refs);
     bool run_look(PgPipeline& pipeline);
     void finish_look(std::span<const core::Command> batch, const Wanted& wanted, Outlook& outlook);
+
+    // ---- submits of users (inbox.cpp)
+    void ask_inbox(PgPipeline& pipeline, Outlook& outlook);
+    void ask_posted(PgPipeline& pipeline, const Wanted& wanted, Outlook& outlook);
+    static void take_posted(const PgRows& rows, Outlook& outlook);
 
     // ---- groups of lanes
     /// Whose entries the task's next ones must stand behind in the feed, when that one began after this transaction.
@@ -202,6 +221,17 @@ private:
     std::set<core::TaskRef> aside_;
     int filled_groups_ = 0;  // those of which the last claim found rows
     core::Micros times_at_{-1}, groups_at_{-1};
+    // Where claims begin to search a group, while a transaction that is open for long keeps the server from clearing
+    // away the places of tasks that are done: each search from the start would walk them all.
+    std::map<int, std::pair<std::int64_t, core::TaskRef>> heads_;
+    core::Micros whole_claim_at_{};         // when the next search from the start is due
+    std::int64_t transactions_behind_ = 0;  // how many the server has seen since the oldest that is open
+    struct Inbox {
+        core::Micros asked_at{-1}, whole_at{-1}, came_at{-1};
+        bool has_more = false;
+        core::TaskRef newest = 0, from = 0, next_from = 0;
+    };
+    Inbox inbox_;
 };
 
 }  // namespace pawl::store

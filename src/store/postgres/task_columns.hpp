@@ -39,6 +39,9 @@ struct PgTask {
 };
 PgTask read_task(const PgRows& rows, int row);
 
+// Seed of the advisory lock that every transaction has that writes entries.
+#define PAWL_PG_WRITER_LOCK "7264"
+
 #define PAWL_PG_JOURNAL_COLUMNS                                                                       \
     "j.task, j.no, j.kind, j.format, j.path, j.at, j.number, j.due, j.result, j.error, j.cost_uusd, " \
     "j.xact::text::bigint, j.seq"

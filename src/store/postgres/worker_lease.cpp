@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <utility>
 
 namespace pawl::store {
 
@@ -20,6 +21,7 @@ constexpr Micros watch_every = 250ms;
 constexpr Micros ask_all_every = 1s;
 constexpr Micros reconnect_first = 100ms;
 constexpr Micros reconnect_most = 1s;
+constexpr std::string_view post_payload = "inbox";  // of pawl_submit
 
 constexpr PgStatement add_worker{
     "add_worker",
@@ -124,6 +126,7 @@ void WorkerLease::fill(Membership& membership) {
     std::lock_guard lock(mutex_);
     membership.dead.assign(dead_.begin(), dead_.end());
     membership.asks_all = asks_all_;
+    membership.has_posts = std::exchange(has_posts_, false);
 }
 
 void WorkerLease::settle(const Membership& membership) {
@@ -195,16 +198,18 @@ void WorkerLease::turn() {
     }
     auto heard = connection_.poll_notifications(watch_every);
     if (!heard) return lose();
-    bool has_news = false, concerns_us = now - asked_ >= ask_all_every;
+    bool has_news = false, has_posts = false, concerns_us = now - asked_ >= ask_all_every;
     if (concerns_us) asked_ = now;
     for (const std::string& payload : *heard) {
         if (is_from(payload, worker_)) continue;
         has_news = true;
+        has_posts = has_posts || payload == post_payload;
         concerns_us = concerns_us || concerns(payload, worker_);
     }
-    if (concerns_us) {
+    if (concerns_us || has_posts) {
         std::lock_guard lock(mutex_);
-        asks_all_ = true;
+        asks_all_ = asks_all_ || concerns_us;
+        has_posts_ = has_posts_ || has_posts;
     }
     if (has_news) call();
 }

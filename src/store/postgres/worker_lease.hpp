@@ -95,7 +95,7 @@ private:
     std::atomic<bool> hears_{false}, stopping_{false};
     std::mutex mutex_;
     std::set<std::int32_t> dead_;
-    bool asks_all_ = false;
+    bool asks_all_ = false, has_posts_ = false;
     std::thread thread_;
 };
 

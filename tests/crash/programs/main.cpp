@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -72,6 +75,82 @@ pawl::Workflow<int> steps(pawl::Context& ctx, int start) {
     co_return sum;
 }
 
+void linger(int ms) { ::poll(nullptr, 0, ms); }
+
+int note_slowly(const std::string& step, int ms, const pawl::Attempt& attempt) {
+    linger(ms);
+    leave(step + " " + attempt.key());
+    linger(ms);
+    return ms;
+}
+
+// A receiver that honours fences, as it must be where a worker may wake up after its task was taken over: a file for
+// each key, with what was done, and up to which fence nothing may be done any more.
+class Receiver {
+public:
+    explicit Receiver(const std::string& key) {
+        const std::string folder = ledger() + ".once";
+        ::mkdir(folder.c_str(), 0700);
+        fd_ = ::open((folder + "/" + key).c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd_ < 0 || ::flock(fd_, LOCK_EX) != 0) throw pawl::final_error("no receiver for " + key);
+        std::ifstream in(folder + "/" + key);
+        std::string word;
+        for (std::int64_t fence = 0; in >> word >> fence;) {
+            if (word == "done") is_done_ = true;
+            else closed_ = std::max(closed_, fence);
+        }
+    }
+    ~Receiver() { ::close(fd_); }
+    Receiver(const Receiver&) = delete;
+    Receiver& operator=(const Receiver&) = delete;
+
+    bool is_done() const { return is_done_; }
+    bool takes(std::int64_t fence) const { return fence > closed_ || closed_ == 0; }
+    void put(const std::string& word, std::int64_t fence) const {
+        const std::string line = word + " " + std::to_string(fence) + "\n";
+        if (::write(fd_, line.data(), line.size()) < 0) throw pawl::final_error("the receiver cannot write");
+    }
+
+private:
+    int fd_ = -1;
+    bool is_done_ = false;
+    std::int64_t closed_ = 0;
+};
+
+int deliver(int ms, const pawl::Attempt& attempt) {
+    linger(ms);
+    {
+        const Receiver receiver(attempt.key());
+        if (!receiver.takes(attempt.fence())) throw pawl::final_error("the receiver has heard of a newer claim");
+        receiver.put("done", attempt.fence());
+    }
+    linger(ms);
+    return ms;
+}
+
+// Once it has said that nothing happened, nothing of an older claim may happen any more.
+std::optional<int> was_delivered(int ms, const pawl::Attempt& attempt) {
+    const Receiver receiver(attempt.key());
+    if (receiver.is_done()) return ms;
+    receiver.put("closed", attempt.fence() - 1);
+    return std::nullopt;
+}
+
+// Steps that take their time, so that whatever happens to a worker finds it in the middle of some.
+pawl::Workflow<int> slow_steps(pawl::Context& ctx, int ms) {
+    int sum = co_await ctx.step("first", note_slowly, "first", ms);
+    const auto check = pawl::OnUnknown::verify(was_delivered, ms);
+    sum += co_await ctx.step("deliver", deliver, ms).effect(pawl::Effect::once).on_unknown(check);
+    co_await ctx.sleep(1ms);
+    auto left = ctx.step("left", note_slowly, "left", ms);
+    auto right = ctx.step("right", note_slowly, "right", 0);
+    auto both = ctx.all(std::move(left), std::move(right));
+    const auto [one, other] = co_await std::move(both);
+    sum += one + other;
+    sum += co_await ctx.step("last", note, "last", 1).on_loop();
+    co_return sum;
+}
+
 void die(bool deadly) {
     if (deadly) ::raise(SIGKILL);
 }
@@ -111,6 +190,7 @@ pawl::Workflow<std::size_t> blocking(pawl::Context& ctx, int) {
 int main(int argc, char** argv) {
     pawl::Program program;
     program.workflow("steps", steps);
+    program.workflow("slow_steps", slow_steps);
     program.workflow("poison", poison);
     program.workflow("blocking", blocking);
     return program.main(argc, argv);

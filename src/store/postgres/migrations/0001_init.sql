@@ -9,7 +9,8 @@ create table meta(
     min_reader int not null,          -- a binary that knows fewer migrations may not even read
     min_writer int not null,          -- nor write
     journal_format_max int not null,  -- highest journal.format in the store
-    store_id uuid not null default gen_random_uuid()
+    store_id uuid not null default gen_random_uuid(),
+    shard int not null default 0      -- part of the ids of tasks that are made by pawl_submit
 );
 insert into meta values(true, 1, 1, 1, 1);
 
@@ -39,9 +40,12 @@ create index worker_alive on worker(id) where ended is null;
 -- One row for each process that writes: the number of its newest batch. It is what tells, after a connection was lost
 -- during a commit, whether that commit happened; and whether the process still owns what it holds.
 create table writer(
-    worker int primary key,
-    batch bigint not null
-) with (fillfactor = 10);
+    worker int not null,
+    batch bigint not null,
+    -- With the batch: while a transaction that is open for long keeps the server from clearing away what the row was
+    -- before, looking for it among that would cost more with each batch.
+    primary key(worker, batch)
+);
 
 -- Rows that are alike to a claim, but for the flow-control key. The numbers are never used again.
 create table line_group(
@@ -183,3 +187,279 @@ create table leftover(
     task bigint primary key,
     namespace text not null           -- its blobs are found by it
 );
+
+-- Submits in transactions of users (docs/guides/enqueue-in-your-transaction.md): committed, and not yet taken in by a
+-- worker. Nothing else of Pawl's is written in a user's transaction, so that none of it waits for its end.
+create table inbox(
+    id bigint primary key default nextval('task_id'),  -- its number as a task
+    public_id bytea not null,
+    namespace text not null,
+    queue text not null,
+    type text not null,
+    k text,
+    flow_key text not null,
+    priority int not null,
+    delay bigint,
+    deadline bigint,
+    queue_timeout bigint,
+    max_attempts int,
+    tags text[] not null,             -- in byte order, each once
+    trace_id bytea not null,
+    at bigint not null,               -- of the call
+    input text not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
+create unique index inbox_public_id on inbox(public_id);
+create unique index inbox_key on inbox(namespace, type, k) where k is not null;
+
+-- The functions below do the checks of core/validate.cpp, in its words.
+create function pawl_shown(value text) returns text language sql immutable parallel safe
+    as $$ select '"' || case when length(value) > 64 then left(value, 64) || '...' else value end || '"' $$;
+
+create function pawl_refuse(message text, hint text) returns void language plpgsql immutable as $$
+begin
+    raise exception using errcode = '22023', message = 'submit: ' || message || '; nothing was stored', hint = hint;
+end $$;
+
+create function pawl_check_name(field text, value text) returns void language plpgsql immutable as $$
+begin
+    if value is null or value = '' then perform pawl_refuse(field || ' is empty', 'Give it a name.'); end if;
+    if octet_length(value) > 128 then
+        perform pawl_refuse(field || ' ' || pawl_shown(value) || ' is too long, at most 128 characters', 'Shorten it.');
+    end if;
+    if value !~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$' then
+        perform pawl_refuse(field || ' ' || pawl_shown(value) || ' is malformed',
+                            'Use letters, digits and _ . : / -, and start with a letter or digit.');
+    end if;
+end $$;
+
+create function pawl_check_text(field text, value text, bytes_max int) returns void language plpgsql immutable as $$
+begin
+    if value is null or value = '' then
+        perform pawl_refuse(field || ' is empty', 'Give 1 to ' || bytes_max || ' bytes, or leave it out.');
+    end if;
+    if octet_length(value) > bytes_max then
+        perform pawl_refuse(field || ' ' || pawl_shown(value) || ' is too long, at most ' || bytes_max || ' bytes',
+                            'Shorten it.');
+    end if;
+    if value ~ '[\u0001-\u001f\u007f-\u009f]' then
+        perform pawl_refuse(field || ' has a control character', 'Leave it out.');
+    end if;
+end $$;
+
+-- Microseconds.
+create function pawl_length(field text, length interval, is_0_allowed bool) returns bigint language plpgsql immutable as $$
+begin
+    if length < interval '0' or length > interval '3652 days' or (length = interval '0' and not is_0_allowed) then
+        perform pawl_refuse(field || ' of ' || length || ' is not allowed', 'Give ' ||
+            case when is_0_allowed then '0 to 10 years.' else 'more than 0 and at most 10 years.' end);
+    end if;
+    return (extract(epoch from length) * 1000000)::bigint;
+end $$;
+
+create function pawl_colons(outside text) returns int language sql immutable parallel safe
+    as $$ select length(outside) - length(replace(outside, ':', '')) $$;
+
+-- One JSON value that core/canonical_json.cpp accepts. An escaped NUL, which jsonb cannot hold, stands for a character
+-- that nobody uses while it is looked at.
+create function pawl_check_input(input text) returns void language plpgsql immutable as $$
+declare
+    value jsonb;
+    strings constant text := '"(?:[^"\\]|\\.)*"';
+    outside text;
+    brackets text;
+    is_big bool;
+begin
+    if octet_length(input) > 1048576 then
+        perform pawl_refuse('input: ' || octet_length(input) || ' bytes, at most 1048576 (1 MiB) are kept',
+                            'Store what is large elsewhere and give its address.');
+    end if;
+    begin
+        value := replace(input, '\u0000', '\ufdd0')::jsonb;
+    exception
+        when invalid_text_representation or untranslatable_character or numeric_value_out_of_range
+          or statement_too_complex or program_limit_exceeded then
+            perform pawl_refuse('input: it is not one JSON value, or nested too deeply: ' || sqlerrm,
+                                'Give valid JSON, for example ''{"n": 1}''.');
+    end;
+    outside := regexp_replace(input, strings, '', 'g');
+    brackets := translate(outside, '{}:,.+-0123456789eEtrufalsn' || E' \t\r\n', '[]');
+    if length(brackets) > 128 then
+        for level in 1..64 loop
+            brackets := replace(brackets, '[]', '');
+        end loop;
+        if brackets <> '' then
+            perform pawl_refuse('input: it is nested deeper than 64 levels', 'Make it flatter.');
+        end if;
+    end if;
+    -- Of a key that is there twice jsonb keeps one.
+    if pawl_colons(outside) <> pawl_colons(regexp_replace(value::text, strings, '', 'g')) then
+        perform pawl_refuse('input: an object has a key twice', 'Give each key once.');
+    end if;
+    is_big := outside ~ '[eE]\+?[0-9]{3}|[0-9]{250}';
+    if is_big and jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ > $most || @ < -$most))',
+                                    '{"most": 1.7976931348623157e308}') then
+        perform pawl_refuse('input: a number is beyond the largest double', 'Give it as a string.');
+    end if;
+end $$;
+
+-- Whether a key may be used again for it. The canonical texts differ only where a number is more than a double holds.
+create function pawl_is_same_input(a text, b text) returns bool language plpgsql immutable as $$
+begin
+    return a = b or a::jsonb = b::jsonb;
+exception
+    when data_exception then return false;  -- an escaped NUL: only what is equal byte for byte is the same
+end $$;
+
+-- `t_` and 26 digits of Crockford's base 32, as core/task_id.cpp has it.
+create function pawl_id_text(id bytea) returns text language sql immutable parallel safe as $$
+    select 't_' || string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', substring(bits from 5 * i + 1 for 5)::int + 1, 1),
+                              '' order by i)
+    from (select b'00' || ('x' || encode(id, 'hex'))::bit(128) as bits) as b, generate_series(0, 25) as i $$;
+
+create function pawl_new_id(at bigint) returns bytea language sql volatile as $$
+    select substr(int8send(at / 1000), 3) || substr(int4send(meta.shard), 4) || substr(random, 1, 6) || substr(random, 10, 3)
+    from meta, (select uuid_send(gen_random_uuid()) as random) as r $$;
+
+-- Who has the key: a task, or what will be one. In one statement, for one of the two it is at any moment.
+create function pawl_key_holder(namespace text, type text, k text, out id bytea, out input text)
+language sql stable as $$
+    select i.public_id, i.input from inbox i where (i.namespace, i.type, i.k) = ($1, $2, $3)
+    union all
+    (select t.public_id, coalesce(convert_from(substr(stored.input, 2), 'UTF8'), '')
+     from key join task t on t.id = key.task,
+     lateral (select coalesce(t.input, (select result from journal where task = t.id and no = 1)) as input) as stored
+     where (key.namespace, key.type, key.k) = ($1, $2, $3) and (key.expires is null or key.expires > pawl_now()))
+    limit 1 $$;
+
+-- A transaction that still sees what was before it waited for the key must not decide by that. The attempt leaves
+-- nothing behind; whoever purges an old row of the key does not meet it.
+create function pawl_check_newest(namespace text, type text, k text) returns void language plpgsql as $$
+begin
+    begin
+        perform 1 from key where (key.namespace, key.type, key.k) = ($1, $2, $3) for update;
+        if not found then insert into key values ($1, $2, $3, 0, ''); end if;
+        insert into inbox values (0, '', $1, '', $2, $3, '', 0, null, null, null, null, '{}', '', 0, '');
+        raise exception using errcode = 'PW000';
+    exception
+        when sqlstate 'PW000' then return;
+        when unique_violation then
+            raise exception using errcode = '40001', message = 'submit: another transaction has taken key ' ||
+                pawl_shown(k) || ' since this one began; nothing was stored', hint = 'Do the transaction again.';
+    end;
+end $$;
+
+create function pawl_check_depth(namespace text, queue text) returns void language plpgsql as $$
+declare
+    most int := (select depth_max from queue q where (q.namespace, q.name) = ($1, $2));
+begin
+    if most > 0 and most <= (select count(*) from inbox i where (i.namespace, i.queue) = ($1, $2)) +
+        (select count(*) from task where state = 0 and line_group = any(array(
+            select g.id from line_group g where (g.namespace, g.queue) = ($1, $2)))) then
+        raise exception using errcode = 'PW429', hint = 'Try again later.', message =
+            'submit: queue ' || pawl_shown(queue) || ' is at its maximum depth; nothing was stored';
+    end if;
+end $$;
+
+-- The task of a submit in the caller's own transaction; its id. Runs with the rights of the owner of these tables.
+create function pawl_submit(
+    type text,
+    input anycompatible,                        -- text, json or jsonb
+    key text default null,
+    queue text default 'default',
+    namespace text default 'default',
+    flow_key text default null,
+    priority int default 0,
+    delay interval default null,
+    deadline timestamptz default null,
+    queue_timeout interval default null,
+    max_attempts int default null,
+    tags text[] default '{}',
+    on_existing text default 'attach'
+) returns text language plpgsql volatile security definer set search_path from current as $$
+#variable_conflict use_column
+declare
+    given text;
+    at constant bigint := pawl_now();
+    made inbox;
+    first record;
+    one_tag text;
+begin
+    perform pawl_check_name('type', pawl_submit.type), pawl_check_name('queue', pawl_submit.queue),
+            pawl_check_name('namespace', pawl_submit.namespace);
+    if pawl_submit.key is not null then perform pawl_check_text('key', pawl_submit.key, 255); end if;
+    if pawl_submit.flow_key is not null then perform pawl_check_text('flow key', pawl_submit.flow_key, 255); end if;
+    if pawl_submit.priority is null or pawl_submit.priority not between -100 and 100 then
+        perform pawl_refuse('priority ' || coalesce(pawl_submit.priority::text, 'null') || ' is outside -100 to 100',
+                            'Higher is sooner, 0 is usual.');
+    end if;
+    if pawl_submit.deadline <= clock_timestamp() or pawl_submit.deadline > clock_timestamp() + interval '3652 days' then
+        perform pawl_refuse('deadline ' || pawl_submit.deadline || ' is in the past, or more than 10 years ahead',
+                            'Give one that is still to come, for example now() + interval ''1 hour''.');
+    end if;
+    if pawl_submit.max_attempts not between 0 and 1000 or (pawl_submit.max_attempts = 0 and pawl_submit.deadline is null) then
+        perform pawl_refuse('max_attempts ' || pawl_submit.max_attempts || ' is not allowed',
+                            'Give 1 to 1,000; 5 is usual, 0 (no limit) needs a deadline.');
+    end if;
+    if cardinality(pawl_submit.tags) > 32 then
+        perform pawl_refuse('tags: ' || cardinality(pawl_submit.tags) || ' given, at most 32 are kept', 'Drop some.');
+    end if;
+    foreach one_tag in array coalesce(pawl_submit.tags, '{}') loop
+        perform pawl_check_text('tag', one_tag, 128);
+    end loop;
+    if pawl_submit.on_existing in ('retry_if_failed', 'replace') then
+        raise exception using errcode = '0A000', hint = 'Submit it with the command line or a client.', message =
+            'submit: on_existing ' || pawl_submit.on_existing || ' is not possible in SQL; nothing was stored';
+    elsif pawl_submit.on_existing is null or pawl_submit.on_existing not in ('attach', 'reject') then
+        perform pawl_refuse('on_existing ' || coalesce(pawl_shown(pawl_submit.on_existing), 'null') || ' is not known',
+                            'Give attach or reject.');
+    end if;
+    -- A cast that is not the server's own would run with the owner's rights.
+    if pg_typeof(pawl_submit.input) not in ('text'::regtype, 'varchar'::regtype, 'json'::regtype, 'jsonb'::regtype) then
+        perform pawl_refuse('input has type ' || pg_typeof(pawl_submit.input), 'Give text, json or jsonb.');
+    end if;
+    given := pawl_submit.input::text;
+    if given is null then perform pawl_refuse('input is null', 'Give JSON; the text ''null'' is JSON, too.'); end if;
+    perform pawl_check_input(given);
+
+    if pawl_submit.key is not null then
+        select * into first from pawl_key_holder(pawl_submit.namespace, pawl_submit.type, pawl_submit.key);
+        if first.id is null then
+            -- The lock of core's keyed submits (look.cpp). Who comes second waits here, and then looks again.
+            perform pg_advisory_xact_lock(hashtextextended(current_schema() || chr(31) || pawl_submit.namespace ||
+                                                           chr(31) || pawl_submit.type || chr(31) || pawl_submit.key, 7261));
+            select * into first from pawl_key_holder(pawl_submit.namespace, pawl_submit.type, pawl_submit.key);
+        end if;
+        if first.id is not null then
+            if not pawl_is_same_input(first.input, given) then
+                raise exception using errcode = 'PW422', detail = pawl_id_text(first.id),
+                    hint = 'Use a new key for new input.', message = 'submit: key ' || pawl_shown(pawl_submit.key) ||
+                    ' belongs to ' || pawl_id_text(first.id) || ', which has other input; nothing was stored';
+            elsif pawl_submit.on_existing = 'reject' then
+                raise exception using errcode = 'PW409', detail = pawl_id_text(first.id), message = 'submit: key ' ||
+                    pawl_shown(pawl_submit.key) || ' belongs to ' || pawl_id_text(first.id) || '; nothing was stored';
+            end if;
+            return pawl_id_text(first.id);
+        end if;
+        if current_setting('transaction_isolation') <> 'read committed' then
+            perform pawl_check_newest(pawl_submit.namespace, pawl_submit.type, pawl_submit.key);
+        end if;
+    end if;
+    perform pawl_check_depth(pawl_submit.namespace, pawl_submit.queue);
+
+    insert into inbox(public_id, namespace, queue, type, k, flow_key, priority, delay, deadline, queue_timeout,
+                      max_attempts, tags, trace_id, at, input)
+    values (pawl_new_id(at), pawl_submit.namespace, pawl_submit.queue, pawl_submit.type, pawl_submit.key,
+            coalesce(pawl_submit.flow_key, ''), pawl_submit.priority, pawl_length('delay', pawl_submit.delay, true),
+            (extract(epoch from pawl_submit.deadline) * 1000000)::bigint,
+            pawl_length('queue_timeout', pawl_submit.queue_timeout, false), pawl_submit.max_attempts,
+            array(select distinct t collate "C" from unnest(pawl_submit.tags) as t order by 1),
+            uuid_send(gen_random_uuid()), at, given)
+    returning * into made;
+    -- Where others wait right before it, the workers have been called already: a commit that calls waits for all others
+    -- that do.
+    if not exists (select 1 from inbox i where i.id between made.id - 64 and made.id - 1) then
+        perform pg_notify(current_schema(), 'inbox');
+    end if;
+    return pawl_id_text(made.public_id);
+end $$;
+revoke execute on function pawl_submit from public;
