@@ -19,6 +19,7 @@ protected:
         facts.row.lane.queue = "deploys";
         facts.row.state = TaskState::pending;
         facts.row.reason = Reason::queued;
+        facts.row.last_no = 1;
         facts.now = now;
         serve("deploy");
     }
@@ -78,6 +79,13 @@ TEST_F(WhyTest, ALimitThatPassedWithNoWorkerIsToldWhateverTheState) {
     expect("no_worker", "its queue timeout passed at 2023-11-14T22:13:19", "pawl worker");
     facts.row.expires = now + 1s;
     EXPECT_EQ(why(facts).text.find("passed"), std::string::npos);
+}
+
+TEST_F(WhyTest, ATaskOfAUsersTransactionWaitsToBeTakenIn) {
+    facts.row.last_no = 0;
+    expect("queued", "committed in a transaction of the database; a worker takes it in", "");
+    facts.worker.reset();
+    expect("no_worker", "waits to be taken in", "pawl worker");
 }
 
 TEST_F(WhyTest, NoProcessWorksTheFile) {
