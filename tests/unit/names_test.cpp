@@ -43,13 +43,17 @@ TEST(Names, ReasonsAreDistinctAndTheOperatorsIsSpelledAsInTheVocabulary) {
 TEST(Names, EntryKindsKeepTheirNumbersAndNames) {
     // The numbers are on disk: this list only ever grows.
     const std::pair<int, std::string_view> on_disk[] = {
-        {1, "submitted"},      {2, "claimed"},          {3, "parked"},        {4, "woken"},
-        {5, "handed_back"},    {6, "taken_over"},       {7, "paused"},        {8, "resumed"},
-        {9, "completed"},      {10, "failed"},          {11, "cancelled"},    {12, "reopened"},
-        {13, "ending"},        {14, "pause_requested"}, {40, "step_started"}, {41, "step_attempt_failed"},
-        {42, "step_lost"},     {43, "step_completed"},  {44, "step_failed"},  {45, "step_unknown"},
-        {46, "step_resolved"}, {47, "step_cancelled"},  {48, "step_begun"},   {50, "timer_set"},
-        {51, "timer_fired"},
+        {1, "submitted"},     {2, "claimed"},          {3, "parked"},
+        {4, "woken"},         {5, "handed_back"},      {6, "taken_over"},
+        {7, "paused"},        {8, "resumed"},          {9, "completed"},
+        {10, "failed"},       {11, "cancelled"},       {12, "reopened"},
+        {13, "ending"},       {14, "pause_requested"}, {15, "signalled"},
+        {16, "answered"},     {17, "patched"},         {18, "progress"},
+        {19, "value_set"},    {40, "step_started"},    {41, "step_attempt_failed"},
+        {42, "step_lost"},    {43, "step_completed"},  {44, "step_failed"},
+        {45, "step_unknown"}, {46, "step_resolved"},   {47, "step_cancelled"},
+        {48, "step_begun"},   {50, "timer_set"},       {51, "timer_fired"},
+        {52, "wait_set"},     {53, "wait_ended"},      {54, "signal_refused"},
     };
     int known = 0;
     for (const auto& [number, name] : on_disk) EXPECT_EQ(to_string(static_cast<core::EntryKind>(number)), name);
