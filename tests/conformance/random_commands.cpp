@@ -11,6 +11,7 @@ const std::vector<std::string> types{"mail", "print"};
 const std::vector<std::string> queues{"default", "slow"};
 const std::vector<std::string> paths{"a#1", "b#1", "c#1"};
 const std::vector<Micros> lengths{Micros{1}, Micros(1s), Micros(5s), Micros(1min), Micros(1h)};
+const std::vector<std::string> signals{"a", "b"};  // paths of waits for them are among `paths`
 constexpr std::size_t claimed_kept = 6;
 constexpr std::size_t ids_kept = 24;
 
@@ -75,11 +76,13 @@ Submit RandomCommands::submit() {
 
 Operate RandomCommands::operate() {
     Operate command;
-    command.verb = static_cast<Operate::Verb>(below(6));
+    command.verb = static_cast<Operate::Verb>(below(9));
     command.id = chance(3) ? any_id() : pick(ids_);
     if (chance(30)) command.request_id = "r" + std::to_string(below(4));
     command.who = "ann";
     if (chance(30)) command.step = pick(paths);
+    command.signal = pick(signals);
+    command.result = std::to_string(below(9));
     command.outcome = static_cast<Operate::Outcome>(below(3));
     if (chance(20)) command.deadline = pick(lengths);
     return command;
@@ -106,15 +109,20 @@ Claim RandomCommands::claim() {
 
 EntryDraft RandomCommands::draft() {
     static const std::vector<EntryKind> kinds{
-        EntryKind::step_started,   EntryKind::step_begun,    EntryKind::step_attempt_failed, EntryKind::step_lost,
-        EntryKind::step_completed, EntryKind::step_failed,   EntryKind::step_unknown,        EntryKind::timer_fired,
-        EntryKind::step_cancelled, EntryKind::step_completed};
+        EntryKind::step_started,   EntryKind::step_begun,     EntryKind::step_attempt_failed,
+        EntryKind::step_lost,      EntryKind::step_completed, EntryKind::step_failed,
+        EntryKind::step_unknown,   EntryKind::timer_fired,    EntryKind::step_cancelled,
+        EntryKind::step_completed, EntryKind::wait_set,       EntryKind::wait_set,
+        EntryKind::wait_ended,     EntryKind::signal_refused, EntryKind::patched,
+        EntryKind::progress,       EntryKind::value_set};
     EntryDraft made;
     made.kind = pick(kinds);
     made.path = pick(paths);
     made.number = 1 + below(3);
     if (chance(20)) made.due_in = pick(lengths);
     if (made.kind == EntryKind::step_completed) made.result = std::to_string(below(1'000));
+    if (made.kind == EntryKind::wait_set) made.number = below(2);
+    if (made.kind == EntryKind::value_set || made.kind == EntryKind::progress) made.result = std::to_string(below(9));
     if (made.kind == EntryKind::step_failed) made.error = encode_failure({});
     made.cost_uusd = below(3);
     return made;

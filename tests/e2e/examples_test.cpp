@@ -189,5 +189,80 @@ INSTANTIATE_TEST_SUITE_P(
         return "Example" + name;
     });
 
+// ---- signals and approvals ---------------------------------------------------------------------------------------
+
+constexpr const char* server_wanted = R"({"what": "server", "cents": 90000})";
+
+class ExamplePeople : public testing::Test {
+protected:
+    // Each time with a worker of its own: what it waits for is in the file alone.
+    void SetUp() override {
+        task = people.submit({"purchase", server_wanted});
+        people.work();
+    }
+    ProcessResult say(std::vector<std::string> words) const {
+        words.insert(words.begin() + 1, task);
+        return people.run(std::move(words));
+    }
+    void tell(std::vector<std::string> words) const {
+        const ProcessResult told = say(std::move(words));
+        EXPECT_EQ(told.exit, 0) << told.err;
+    }
+    bool shows(const std::string& verb, const std::string& part) const {
+        const std::string shown = say({verb}).out;
+        EXPECT_NE(shown.find(part), std::string::npos) << shown;
+        return shown.find(part) != std::string::npos;
+    }
+
+    const Example people{"04_signals_and_approvals"};
+    std::string task;
+};
+
+TEST_F(ExamplePeople, AnOfferAYesAndADeliveryEndIt) {
+    EXPECT_TRUE(shows("why", "offer"));
+    EXPECT_TRUE(shows("get", "waits for an offer"));
+    tell({"signal", "offer", R"({"shop": "Bob", "cents": 99000})"});  // too dear
+    tell({"signal", "offer", R"({"shop": "Ann", "cents": 85000})"});
+    tell({"signal", "delivered", R"("the cellar")"});  // early: it is kept
+    people.work(park_everywhere);
+    EXPECT_TRUE(shows("why", "Buy server at Ann?"));
+    EXPECT_TRUE(shows("get", "latest offer"));
+    tell({"approve", "--comment", "within the budget"});
+    people.work(park_everywhere);
+    const std::string result = people.result(task);
+    EXPECT_NE(result.find("ordered at Ann"), std::string::npos) << result;
+    EXPECT_NE(result.find("delivered to the cellar"), std::string::npos) << result;
+    EXPECT_EQ(count(people.journal(task), "\"step_completed\""), 1u);
+}
+
+TEST_F(ExamplePeople, ANoEndsItAndASecondAnswerIsRefused) {
+    tell({"signal", "offer", R"({"shop": "Ann", "cents": 85000})"});
+    people.work();
+    tell({"deny", "--comment", "too much"});
+    const ProcessResult again = say({"approve"});
+    EXPECT_EQ(again.exit, 3) << again.err;
+    EXPECT_NE(again.err.find("waits for no approval"), std::string::npos) << again.err;
+    people.work();
+    EXPECT_EQ(people.result(task), R"("not bought: too much")");
+    EXPECT_EQ(say({"signal", "delivered"}).exit, 3) << "it is final";
+}
+
+TEST_F(ExamplePeople, WhatDoesNotFitIsRefusedAndStoresNothing) {
+    const std::string before = people.journal(task);
+    const ProcessResult wrong = say({"signal", "offer", R"({"shop": "Ann", "cents": "many"})"});
+    EXPECT_EQ(wrong.exit, 2) << wrong.err;
+    EXPECT_NE(wrong.err.find("/cents"), std::string::npos) << wrong.err;
+    EXPECT_EQ(say({"signal", "offer", "{not json"}).exit, 2);
+    EXPECT_EQ(say({"signal", "a name\n", "1"}).exit, 2);
+    EXPECT_EQ(say({"approve"}).exit, 3);
+    EXPECT_EQ(people.run({"signal", "t_01HZZZZZZZZZZZZZZZZZZZZZZZ", "offer"}).exit, 3);
+    EXPECT_EQ(people.journal(task), before);
+}
+
+TEST_F(ExamplePeople, TheSameRequestIdIsOneSignal) {
+    for (int i = 0; i < 3; i++) tell({"signal", "offer", R"({"shop": "Ann", "cents": 85000})", "--request-id", "r-1"});
+    EXPECT_EQ(count(people.journal(task), "\"signalled\""), 1u);
+}
+
 }  // namespace
 }  // namespace pawl::test
