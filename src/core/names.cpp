@@ -183,7 +183,43 @@ std::optional<FeedCursor> parse_feed_cursor(std::string_view text) {
     return FeedCursor{*transaction, *seq};
 }
 
+static std::string_view name_of_operation(EntryKind kind) {
+    switch (kind) {
+        case EntryKind::step_started:
+            return "step_started";
+        case EntryKind::step_begun:
+            return "step_begun";
+        case EntryKind::step_attempt_failed:
+            return "step_attempt_failed";
+        case EntryKind::step_lost:
+            return "step_lost";
+        case EntryKind::step_completed:
+            return "step_completed";
+        case EntryKind::step_failed:
+            return "step_failed";
+        case EntryKind::step_unknown:
+            return "step_unknown";
+        case EntryKind::step_resolved:
+            return "step_resolved";
+        case EntryKind::step_cancelled:
+            return "step_cancelled";
+        case EntryKind::timer_set:
+            return "timer_set";
+        case EntryKind::timer_fired:
+            return "timer_fired";
+        case EntryKind::wait_set:
+            return "wait_set";
+        case EntryKind::wait_ended:
+            return "wait_ended";
+        case EntryKind::signal_refused:
+            return "signal_refused";
+        default:
+            return "unknown";
+    }
+}
+
 std::string_view to_string(EntryKind kind) {
+    if (is_operation(kind)) return name_of_operation(kind);
     switch (kind) {
         case EntryKind::submitted:
             return "submitted";
@@ -223,36 +259,9 @@ std::string_view to_string(EntryKind kind) {
             return "progress";
         case EntryKind::value_set:
             return "value_set";
-        case EntryKind::step_started:
-            return "step_started";
-        case EntryKind::step_begun:
-            return "step_begun";
-        case EntryKind::step_attempt_failed:
-            return "step_attempt_failed";
-        case EntryKind::step_lost:
-            return "step_lost";
-        case EntryKind::step_completed:
-            return "step_completed";
-        case EntryKind::step_failed:
-            return "step_failed";
-        case EntryKind::step_unknown:
-            return "step_unknown";
-        case EntryKind::step_resolved:
-            return "step_resolved";
-        case EntryKind::step_cancelled:
-            return "step_cancelled";
-        case EntryKind::timer_set:
-            return "timer_set";
-        case EntryKind::timer_fired:
-            return "timer_fired";
-        case EntryKind::wait_set:
-            return "wait_set";
-        case EntryKind::wait_ended:
-            return "wait_ended";
-        case EntryKind::signal_refused:
-            return "signal_refused";
+        default:
+            return "unknown";  // an entry of a newer version
     }
-    return "unknown";  // an entry of a newer version
 }
 
 bool is_readable(const Entry& entry) {

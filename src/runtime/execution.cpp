@@ -256,16 +256,9 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
             s.due_us = due_us;
             break;
         case EntryKind::wait_set:
-            s.due_us = due_us;
-            s.first_us = at_us;
-            s.phase = Op::backoff;
-            break;
         case EntryKind::wait_ended:
-            end_wait(op, static_cast<int>(number));
-            break;
         case EntryKind::signal_refused:
-            refuse_message(static_cast<int>(number));
-            s.phase = s.first_us == 0 ? Op::fresh : Op::backoff;
+            apply_to_wait(op, kind, static_cast<int>(number), at_us, due_us);
             break;
         default:
             break;

@@ -182,7 +182,7 @@ private:
     Message* message_for(const OpBase& op);
     void look_at_wait(OpBase& op, std::int64_t now_us);
     void end_wait(OpBase& op, int message_no);
-    void refuse_message(int message_no);
+    void apply_to_wait(OpBase& op, core::EntryKind kind, int number, std::int64_t at_us, std::int64_t due_us);
     void keep_value(std::string_view key, const std::string& json);
     void note(core::EntryKind kind, std::string_view path, std::string json);
 

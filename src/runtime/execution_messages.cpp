@@ -89,6 +89,18 @@ void Execution::look_at_wait(OpBase& op, std::int64_t now_us) {
           op.wait > Duration{0} ? std::optional(core::Micros(op.wait)) : std::nullopt);
 }
 
+void Execution::apply_to_wait(OpBase& op, EntryKind kind, int number, std::int64_t at_us, std::int64_t due_us) {
+    OpState& s = op.state;
+    if (kind == EntryKind::wait_ended) return end_wait(op, number);
+    if (kind == EntryKind::wait_set) {
+        s.due_us = due_us;
+        s.first_us = at_us;
+    } else {
+        std::erase_if(messages_, [number](const Message& m) { return m.no == number; });
+    }
+    s.phase = s.first_us == 0 ? Op::fresh : Op::backoff;
+}
+
 void Execution::end_wait(OpBase& op, int message_no) {
     op.value.clear();
     if (message_no == 0) return;
@@ -99,10 +111,6 @@ void Execution::end_wait(OpBase& op, int message_no) {
     }
     op.value = std::move(at->value);
     messages_.erase(at);
-}
-
-void Execution::refuse_message(int message_no) {
-    std::erase_if(messages_, [&](const Message& m) { return m.no == message_no; });
 }
 
 // ---- notes of the code -----------------------------------------------------------------------------------------

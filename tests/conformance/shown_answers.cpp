@@ -85,7 +85,8 @@ std::string shown(const TaskRow& row) {
         << row.root << " parent " << row.parent << " trace "
         << to_hex(std::string_view(reinterpret_cast<const char*>(row.trace_id.data()), row.trace_id.size()))
         << " created " << count(row.created) << " updated " << count(row.updated) << " active " << row.active.count()
-        << " memo " << encode_memo(row.memo) << " key " << row.key << " input " << row.input << " output " << row.output << " error " << row.error;
+        << " memo " << encode_memo(row.memo) << " key " << row.key << " input " << row.input << " output " << row.output
+        << " error " << row.error;
     return out.str();
 }
 

@@ -42,8 +42,8 @@ public:
     void kill(std::size_t no);
     test::Background& worker(std::size_t no) { return *workers_.at(no); }
     std::size_t size() const { return urls_.size(); }
-    /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test for
-    /// any other that ended by itself.
+    /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test
+    /// for any other that ended by itself.
     void expect_alive();
     int begun_in_vain() const { return begun_in_vain_; }
     /// SIGTERM to all, and waits.
