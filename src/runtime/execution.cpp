@@ -55,6 +55,12 @@ Reason reason_of(OpKind kind) {
     }
 }
 
+// A crash burns no attempt. (A retry of the task has set the count to 0.)
+void forget_unknown(OpState& s) {
+    if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts = std::max(0, s.attempts - 1);
+    s.intent_open = s.unknown_open = false;
+}
+
 void begin_anew(OpState& s) {
     s.attempts = 0;
     if (s.phase == Op::backoff && s.due_us == 0) s.phase = Op::fresh;  // it was exhausted
@@ -226,14 +232,9 @@ void Execution::apply_to_op(OpBase& op, EntryKind kind, std::int64_t number, std
             if (s.phase == Op::recording) s.phase = Op::fresh;  // its check comes next
             break;
         case EntryKind::step_resolved:
+            if (result.empty()) forget_unknown(s);
+            else told_[op.path] = std::move(result);
             s.phase = Op::fresh;
-            if (!result.empty()) {
-                told_[op.path] = std::move(result);
-                break;
-            }
-            // A crash burns no attempt. (A retry of the task has set the count to 0.)
-            if (s.unknown_open && s.code == Errc::outcome_unknown) s.attempts = std::max(0, s.attempts - 1);
-            s.intent_open = s.unknown_open = false;
             break;
         case EntryKind::step_completed:
             told_.erase(op.path);
