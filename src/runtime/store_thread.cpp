@@ -36,7 +36,7 @@ void StoreThread::with_store(std::function<void(core::Store*)> f) {
 void StoreThread::run() {
     name_thread("pawl-store");
     using What = Turns::What;
-    Turns::Next next;
+    Turns::Next next{turns_.store() ? What::take : What::reopen};
     std::vector<Item> items;
     bool is_short = false;
     for (;;) {
