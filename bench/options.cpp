@@ -12,12 +12,13 @@ namespace {
 
 constexpr std::string_view usage_text =
     "usage: pawl_bench [W1 W2 W3 W4 W7 idle] [--workload W] [--k N] [--form loop|pool]\n"
-    "                  [--store sqlite|postgres|postgres://...] [--quick] [--json FILE] [--dir DIR]\n"
+    "                  [--store sqlite|postgres|postgres://...] [--shards N] [--quick] [--json FILE] [--dir DIR]\n"
     "  --store URL  SQLite files (default), or schemas of a PostgreSQL server; `postgres` is the one that\n"
     "               PAWL_TEST_POSTGRES names (./dev bench starts one)\n"
     "  --quick      the whole run within 40 s\n"
     "  --json FILE  the figures as JSON, too\n"
     "  --skip-limits  do not measure the machine: for profiles of a workload\n"
+    "  --shards N   on PostgreSQL: each store has N schemas (default 1)\n"
     "  --dir DIR    where the stores are made: on the disk to be measured (default: beside the program)\n";
 
 const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "idle"};
@@ -84,6 +85,10 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
                 return refuse("--store " + value + ": sqlite, postgres or a URL", exit_code);
             if (value == "postgres" && !server) return refuse("PAWL_TEST_POSTGRES names no server", exit_code);
             options.server = is_url ? value : value == "postgres" ? server : "";
+        } else if (word == "--shards") {
+            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.shards);
+            if (error != std::errc{} || *end != '\0' || options.shards < 1 || options.shards > 256)
+                return refuse("--shards " + value + " is no number from 1 to 256", exit_code);
         } else if (word == "--json") {
             options.json = value;
         } else if (word == "--dir") {
