@@ -78,7 +78,8 @@ Verb worker_verb(runtime::Registry& registry) {
         arguments
             .flag("--until-idle", options->until_idle,
                   "exit when nothing that it serves is running or pending (back-offs and delays are waited for)")
-            .option("--concurrency", "N", options->concurrency, "tasks running at once, 1 to 4096 (default 64)")
+            .option("--concurrency", "N", options->concurrency,
+                    "tasks running at once, 1 to 4096 (default 64); over all shards")
             .list("--queues", "QUEUE,...", options->queues, "only these queues (default: all)")
             .list("--types", "TYPE,...", options->types, "only these types (default: all of the program)")
             .footer(
