@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <vector>
 
 namespace bench {
@@ -35,6 +36,13 @@ std::nullopt_t refuse(const std::string& text, int& exit_code) {
     std::cerr << "pawl_bench: " << text << "\n" << usage_text;
     exit_code = 2;
     return std::nullopt;
+}
+
+std::optional<int> number_in(const std::string& value, int most) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || *end != '\0' || number < 1 || number > most) return std::nullopt;
+    return number;
 }
 
 }  // namespace
@@ -70,11 +78,8 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             if (!workload) return refuse("no workload " + value, exit_code);
             options.workloads.insert(*workload);
         } else if (word == "--k") {
-            int k = 0;
-            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), k);
-            if (error != std::errc{} || *end != '\0' || k < 1)
-                return refuse("--k " + value + " is no number above 0", exit_code);
-            options.k = k;
+            options.k = number_in(value, std::numeric_limits<int>::max());
+            if (!options.k) return refuse("--k " + value + " is no number above 0", exit_code);
         } else if (word == "--form") {
             if (value != "loop" && value != "pool") return refuse("--form " + value + ": loop or pool", exit_code);
             options.form = value;
@@ -86,9 +91,8 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             if (value == "postgres" && !server) return refuse("PAWL_TEST_POSTGRES names no server", exit_code);
             options.server = is_url ? value : value == "postgres" ? server : "";
         } else if (word == "--shards") {
-            const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.shards);
-            if (error != std::errc{} || *end != '\0' || options.shards < 1 || options.shards > 256)
-                return refuse("--shards " + value + " is no number from 1 to 256", exit_code);
+            options.shards = number_in(value, 256).value_or(0);
+            if (options.shards == 0) return refuse("--shards " + value + " is no number from 1 to 256", exit_code);
         } else if (word == "--json") {
             options.json = value;
         } else if (word == "--dir") {

@@ -85,7 +85,8 @@ runtime::HolderParts server_parts(const StoreUrl& store, const HeldStoreOptions&
 
 // A shard that nobody can be let into now is one that is away: the others go on, and it is tried again.
 Error as_away(Error error) {
-    if (error.code == Errc::refused || error.code == Errc::not_found) error.code = Errc::store_unavailable;
+    for (const Errc code : {Errc::refused, Errc::not_found, Errc::store_newer})
+        if (error.code == code) error.code = Errc::store_unavailable;
     return error;
 }
 
@@ -145,15 +146,6 @@ Result<std::unique_ptr<HeldStore>> HeldStore::open(const StoreUrl& store, const 
 runtime::StoreEnd HeldStore::close_store() {
     if (!socket_.empty()) ::unlink(std::exchange(socket_, {}).c_str());
     return holder_->close_store();
-}
-
-void HeldStore::leave_behind(std::unique_ptr<HeldStore> held, std::shared_ptr<const void> program) {
-    held->close_store();
-    held->holder_->stop();
-    std::thread([held = std::move(held), program = std::move(program)]() mutable {
-        while (!held->holder_->wait_for_functions(1h)) {}
-        held.reset();
-    }).detach();
 }
 
 void HeldStore::close() {

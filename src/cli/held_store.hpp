@@ -41,10 +41,6 @@ public:
     /// Closes the store and removes the socket; the loop does not run afterwards. Once. The file's lock goes with this
     /// object: functions that still run must not meet those of another holder. The answer: Holder::close_store.
     runtime::StoreEnd close_store();
-    /// For functions of steps that ignore their stop: closes the store, which hands their tasks back, and returns; all
-    /// the rest goes once they have returned, `program` with it. Until then nothing but they uses what `registry` gave,
-    /// no workflow goes on, and the file's lock is held: nobody may begin their tasks anew before.
-    static void leave_behind(std::unique_ptr<HeldStore> held, std::shared_ptr<const void> program);
     /// For who closes several: nothing of it runs any more, its parts still exist.
     void close();
     server::Router& router() { return *router_; }

@@ -59,12 +59,6 @@ HeldStores::~HeldStores() {
     for (const auto& held : helds_) held->close();
 }
 
-std::optional<int> HeldStores::shard(std::size_t i) const {
-    if (!set_) return 0;
-    const StoreUrl url = set_->url(i);
-    return url.shard.is_part() ? std::optional(url.shard.shard) : std::nullopt;
-}
-
 void HeldStores::run() {
     for (std::size_t i = 1; i < size(); ++i) at(i).holder().run_in_background();
     at(0).holder().run();
@@ -85,7 +79,8 @@ void HeldStores::drain(std::function<void()> done) {
     }
     auto all_done = std::make_shared<std::function<void()>>(std::move(done));
     for (const auto& held : helds_)
-        held->drain([this, all_done] {
+        held->drain([this, all_done, &engine = held->holder().engine()] {
+            if (engine.deaf_steps() > 0 || engine.held() > 0) has_left_behind_ = true;
             bool is_last = false;
             {
                 std::lock_guard lock(mutex_);
@@ -130,19 +125,14 @@ bool HeldStores::wait_for_functions(core::Micros limit) {
     });
 }
 
-bool HeldStores::has_left_behind() const {
-    return std::ranges::any_of(helds_, [](const auto& held) {
-        const runtime::Engine& engine = held->holder().engine();
-        return engine.deaf_steps() > 0 || engine.held() > 0;
-    });
-}
-
 void HeldStores::leave_behind(std::unique_ptr<HeldStores> held, std::shared_ptr<const void> program) {
+    held->on_fatal({});
     for (const auto& one : held->helds_) one->close_store();
     for (const auto& one : held->helds_) one->holder().stop();
-    for (const auto& one : held->helds_) one->holder().on_fatal({});
-    for (auto& one : held->helds_) HeldStore::leave_behind(std::move(one), program);
-    held->helds_.clear();
+    std::thread([held = std::move(held), program = std::move(program)]() mutable {
+        while (!held->wait_for_functions(1h)) {}
+        held.reset();
+    }).detach();
 }
 
 // ---- requests ------------------------------------------------------------------------------------------------------

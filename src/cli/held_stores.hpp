@@ -4,6 +4,7 @@
 
 #include "cli/held_store.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,8 +23,6 @@ public:
 
     std::size_t size() const { return helds_.size(); }
     HeldStore& at(std::size_t i) { return *helds_.at(i); }
-    /// Which shard that is; nothing while it is not known.
-    std::optional<int> shard(std::size_t i) const;
     const runtime::EngineOptions& options() const { return helds_.front()->holder().engine().options(); }
 
     /// The loop that runs on the thread of run(); the others have threads of their own.
@@ -47,8 +46,11 @@ public:
     /// As HeldStore::close_store, of all.
     runtime::StoreEnd close_store();
     bool wait_for_functions(core::Micros limit);
-    /// Whether something runs still that ignores its stop. Main loop, after drain().
-    bool has_left_behind() const;
+    /// Whether something ran still at the end of drain() that ignores its stop.
+    bool has_left_behind() const { return has_left_behind_; }
+    /// For functions of steps that ignore their stop: closes the stores, which hands their tasks back, and returns; all
+    /// the rest goes once they have returned, `program` with it. Until then nothing but they uses what `registry` gave,
+    /// no workflow goes on, and a file's lock is held: nobody may begin their tasks anew before.
     static void leave_behind(std::unique_ptr<HeldStores> held, std::shared_ptr<const void> program);
 
     /// One request over all of it, answered by the engines of this process. Not from a loop. `is_gone`: the loops do
@@ -65,6 +67,7 @@ private:
     std::function<void(Error)> fatal_;
     std::optional<Error> first_loss_;
     std::size_t lost_ = 0, draining_ = 0;
+    std::atomic<bool> has_left_behind_ = false;
 };
 
 }  // namespace pawl::cli

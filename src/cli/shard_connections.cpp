@@ -1,9 +1,9 @@
 #include "cli/shard_connections.hpp"
 
 #include "runtime/asio_loop.hpp"
+#include "store/postgres/at_once.hpp"
 
 #include <algorithm>
-#include <thread>
 
 namespace pawl::cli {
 
@@ -42,13 +42,9 @@ Result<server::Response> ShardConnections::ask(int shard, const server::Request&
 std::vector<std::optional<Result<server::Response>>> ShardConnections::ask_all(
     std::vector<std::optional<server::Request>> requests) {
     std::vector<std::optional<Result<server::Response>>> answers(requests.size());
-    std::vector<std::jthread> threads;
-    for (std::size_t s = 0; s < requests.size(); ++s)
-        if (requests[s])
-            threads.emplace_back([this, s, &request = *requests[s], &answer = answers[s]] {
-                answer = ask(static_cast<int>(s), request);
-            });
-    threads.clear();
+    store::at_once(requests.size(), [&](std::size_t s) {
+        if (requests[s]) answers[s] = ask(static_cast<int>(s), *requests[s]);
+    });
     return answers;
 }
 

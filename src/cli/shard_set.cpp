@@ -1,9 +1,9 @@
 #include "cli/shard_set.hpp"
 
+#include "store/postgres/at_once.hpp"
 #include "store/postgres/postgres_shards.hpp"
 
 #include <algorithm>
-#include <thread>
 
 namespace pawl::cli {
 
@@ -81,13 +81,10 @@ void ShardSet::take(std::size_t i, const Result<core::ShardPlace>& place) {
 void ShardSet::look_again() {
     std::lock_guard looking(looking_);
     if (group_.empty() || SteadyClock::now() < next_look_) return;
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < urls_.size(); ++i) {
-        const StoreUrl unknown = url(i);
-        if (unknown.shard.is_part()) continue;
-        threads.emplace_back([this, i, place = unknown.place] { take(i, store::read_postgres_place(place)); });
-    }
-    threads.clear();
+    store::at_once(urls_.size(), [this](std::size_t i) {
+        const StoreUrl one = url(i);
+        if (!one.shard.is_part()) take(i, store::read_postgres_place(one.place));
+    });
     next_look_ = SteadyClock::now() + pause_between_looks;
 }
 

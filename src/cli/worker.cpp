@@ -84,7 +84,7 @@ void Worker::wait_until_idle() {
     if (!part) return;
     cli::HeldStores& held = *impl_->held;
     if (held.size() == 1) return part->wait_until_idle(impl_->options.queues());
-    part->wait_until_idle([&](const std::function<void()>& idle) {
+    part->wait_until_told_idle([&](const std::function<void()>& idle) {
         held.when_idle(impl_->program.impl().registry, impl_->options.queues(), [&held, idle] {
             for (std::size_t i = 0; i < held.size(); ++i) held.at(i).holder().resume_claims();
             idle();

@@ -63,10 +63,10 @@ Result<const SchemaFound*> find_part(const Found& found) {
 
 Result<void> check_fresh(const Found& found, const SchemaFound* part) {
     for (const auto& schema : found) {
-        if (!schema || schema->place.is_part() || !schema->has_tasks) continue;
+        if (!schema || schema->place.is_part() || !schema->is_in_use) continue;
         const std::string beside = part ? "; it is no shard of the store of " + part->shown
                                         : "; only schemas that were never used can become the shards of one";
-        return bad(schema->shown + " is a store of its own, with tasks" + beside);
+        return bad(schema->shown + " is a store of its own, with tasks or workers" + beside);
     }
     return {};
 }

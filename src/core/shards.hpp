@@ -38,14 +38,14 @@ struct SchemaFound {
     std::string shown;     ///< its URL, for people
     std::string store_id;  ///< drawn when its tables were made; a copy of it has the same
     ShardPlace place;
-    bool has_tasks = false;
+    bool is_in_use = false;  ///< it has tasks, or somebody works it
 };
 
 /// Where each of the schemas stands, in their order; nothing for those that could not be asked.
 ///
 /// Schemas that nobody has used become a store together: their numbers follow from their ids alone, so that whoever
 /// names the same ones comes to the same places, in whatever order, and also after one who ended half-way.
-/// Errors: bad_input when one is named twice, belongs to another store, is a store of its own with tasks, or when the
+/// Errors: bad_input when one is named twice, belongs to another store, is a store of its own in use, or when the
 /// store has more or fewer; store_unavailable when they are not yet a store and not all could be asked.
 Result<std::vector<std::optional<ShardPlace>>> place_shards(const std::vector<std::optional<SchemaFound>>& found);
 

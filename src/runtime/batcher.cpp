@@ -65,10 +65,12 @@ void Batcher::share_slots(std::shared_ptr<Slots> slots, int member) {
     member_ = member;
 }
 
-int Batcher::reserve_slots() { return shared_ ? shared_->reserve(member_) : std::max(0, slots_.exchange(0)); }
+int Batcher::reserve_slots() {
+    return shared_ ? shared_->reserve(member_, clock_.boot()) : std::max(0, slots_.exchange(0));
+}
 
 void Batcher::settle_slots(int reserved, int taken) {
-    if (shared_) shared_->settle(member_, reserved, taken);
+    if (shared_) shared_->settle(member_, taken);
     else slots_.fetch_add(reserved - taken);
 }
 
@@ -160,8 +162,18 @@ void Batcher::settle_claim(const std::vector<Item>& items, const std::vector<cor
         int taken = 0;
         if (i < replies.size() && replies[i].answer)
             taken = static_cast<int>(std::get<core::Claimed>(*replies[i].answer).tasks.size());
-        PAWL_ASSERT(taken <= claim->tasks_max);
+        PAWL_ASSERT(shared_ || taken <= claim->tasks_max);
         settle_slots(claim->tasks_max, taken);
+    }
+}
+
+void Batcher::shed_claims(std::vector<Item>& items) {
+    if (!shared_) return;
+    for (Item& item : items) {
+        auto* claim = std::get_if<core::Claim>(&item.command);
+        if (!claim || claim->tasks_max == 0) continue;
+        claim->tasks_max = 0;
+        settle_slots(0, 0);
     }
 }
 

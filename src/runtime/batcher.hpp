@@ -90,6 +90,8 @@ public:
     void put_back(std::vector<Item> items);
     /// What the claim of this batch left unused goes back to the free slots. Called after apply.
     void settle_claim(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
+    /// The store is away with this batch: slots that other stores could use do not wait for it.
+    void shed_claims(std::vector<Item>& items);
 
     /// What a claim took in a batch whose flush failed was never delivered: its slots are free again.
     void return_claimed(const std::vector<Item>& items, const std::vector<core::Reply>& replies);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace pawl::runtime {
 namespace {
@@ -46,12 +47,19 @@ Slots::Calls Slots::call_waiting(int but) {
     return calls;
 }
 
-int Slots::reserve(int member) {
+void Slots::take_back_from_who_hangs(core::Micros now) {
+    for (Member& member : members_)
+        if (member.reserved > 0 && now - member.asked_at >= patience) free_ += std::exchange(member.reserved, 0);
+}
+
+int Slots::reserve(int member, core::Micros now) {
     Calls calls;
     int reserved = 0;
     {
         std::lock_guard lock(mutex_);
+        take_back_from_who_hangs(now);
         Member& self = members_.at(static_cast<std::size_t>(member));
+        PAWL_ASSERT(self.asked == 0);
         self.is_hungry = self.is_called = false;
         const auto ahead = static_cast<int>(waiting(member, self.served).size());
         if (free_ <= ahead) {
@@ -62,6 +70,8 @@ int Slots::reserve(int member) {
                 static_cast<int>(std::ranges::count_if(members_, [](const Member& m) { return m.is_hungry; }));
             reserved = std::max(1, free_ / (1 + others));
             free_ -= reserved;
+            self.asked = self.reserved = reserved;
+            self.asked_at = now;
             self.served = ++turn_;
         }
     }
@@ -69,15 +79,17 @@ int Slots::reserve(int member) {
     return reserved;
 }
 
-void Slots::settle(int member, int reserved, int taken) {
-    PAWL_ASSERT(taken >= 0 && taken <= reserved);
+void Slots::settle(int member, int taken) {
+    PAWL_ASSERT(taken >= 0);
     Calls calls;
     {
         std::lock_guard lock(mutex_);
-        free_ += reserved - taken;
+        Member& self = members_.at(static_cast<std::size_t>(member));
+        free_ += std::exchange(self.reserved, 0) - taken;
         PAWL_ASSERT(free_ <= total_);
         // It was given all that it asked for: there may be more.
-        if (taken == reserved && reserved > 0) members_.at(static_cast<std::size_t>(member)).is_hungry = true;
+        const int asked = std::exchange(self.asked, 0);
+        if (taken > 0 && taken >= asked) self.is_hungry = true;
         calls = call_waiting(-1);
     }
     for (const auto& call : calls) call();

@@ -66,6 +66,7 @@ StoreTurnsBase::Next StoreTurnsBase::after_failure(BatchEnd end) {
 
 // Everything that is held goes on: its steps run, and what they record waits here.
 StoreTurnsBase::Next StoreTurnsBase::wait_for_store() {
+    parts_.batcher.shed_claims(items_);
     if (!away_since_) {
         away_since_ = parts_.batcher.clock().boot();
         parts_.batcher.set_store_away(true);

@@ -51,7 +51,7 @@ void WorkerBackend::close() {
 }
 
 void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
-    wait_until_idle([&](std::function<void()> idle) {
+    wait_until_told_idle([&](std::function<void()> idle) {
         holder_.loop().post([&holder = holder_, &registry = registry_, queues, idle = std::move(idle)] {
             when_idle(holder, registry, queues, [&holder, idle] {
                 holder.resume_claims();
@@ -61,7 +61,7 @@ void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
     });
 }
 
-void WorkerBackend::wait_until_idle(const std::function<void(std::function<void()> idle)>& watch) {
+void WorkerBackend::wait_until_told_idle(const std::function<void(std::function<void()> idle)>& watch) {
     const CallGate::Pass pass(gate_);
     if (!pass) return;
     IdleTurns& turns = *idle_;

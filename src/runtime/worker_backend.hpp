@@ -31,7 +31,7 @@ public:
     /// Waits until nothing of `queues` (empty = all) is running or pending here (runtime/idle.hpp), or until close().
     void wait_until_idle(const std::vector<std::string>& queues);
     /// The same where more than this holder is to be idle: `watch` calls what it is given when that is so.
-    void wait_until_idle(const std::function<void(std::function<void()> idle)>& watch);
+    void wait_until_told_idle(const std::function<void(std::function<void()> idle)>& watch);
 
     Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
     std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,

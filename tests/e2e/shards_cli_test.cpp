@@ -183,7 +183,8 @@ TEST_F(ThreeShardsCli, OnlyAWholeStoreIsWorked) {
 
 // The library, on the same.
 Workflow<int> twice(Context& ctx, int n) {
-    co_return co_await ctx.step("twice", [n] { return 2 * n; });
+    const auto doubled = [n] { return 2 * n; };
+    co_return co_await ctx.step("twice", doubled);
 }
 
 TEST_F(ThreeShardsCli, AProgramsWorkerAndClientTakeTheListOfUrls) {

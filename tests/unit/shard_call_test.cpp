@@ -151,6 +151,33 @@ TEST_F(ShardCall, AListIsNewestFirstAndItsPagesMissAndRepeatNothing) {
     EXPECT_EQ(seen, ids);
 }
 
+TEST_F(ShardCall, AShardWithFarMoreThanTheOthersIsListedAndFollowedToItsEnd) {
+    std::vector<std::string> ids;
+    for (int i = 0; ids.size() < 80; ++i)
+        if (core::shard_of({"default", "echo", "s" + std::to_string(i)}, 3) == 1 || i < 6)
+            ids.push_back(keyed("s" + std::to_string(i)));
+    std::vector<std::string> listed, followed;
+    std::string cursor;
+    do {
+        const auto page = get("/v1/tasks?limit=50" + (cursor.empty() ? "" : "&cursor=" + cursor));
+        for (const auto& task : page.at("tasks").as_array()) listed.push_back(text(task.as_object(), "id"));
+        cursor = page.at("next_cursor").is_null() ? "" : text(page, "next_cursor");
+    } while (!cursor.empty());
+    for (std::string after = "0", before; after != before;) {
+        const auto page = get("/v1/events?limit=50&after=" + after);
+        for (const auto& event : page.at("events").as_array()) followed.push_back(text(event.as_object(), "task"));
+        before = std::exchange(after, text(page, "next_after"));
+    }
+    EXPECT_EQ(followed, ids);
+    std::reverse(ids.begin(), ids.end());
+    EXPECT_EQ(listed, ids);
+}
+
+TEST_F(ShardCall, ALimitThatIsWrongIsRefused) {
+    for (const char* target : {"/v1/tasks?limit=0", "/v1/tasks?limit=x", "/v1/events?limit=1001"})
+        EXPECT_EQ(call("GET", target)->status, 422) << target;
+}
+
 TEST_F(ShardCall, ACursorThatNobodyGaveOutIsRefused) {
     for (const char* target :
          {"/v1/tasks?cursor=abc", "/v1/tasks?cursor=abc_0_0", "/v1/events?after=5", "/v1/events?after=1_x_2"}) {

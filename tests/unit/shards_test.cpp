@@ -79,7 +79,7 @@ TEST(Shards, WhatWasMadeHalfWayGoesOnToTheSameEnd) {
 
 TEST(Shards, AStoreIsKnownAgainAlsoWhenSomeOfItIsAway) {
     auto found = made(three());
-    found[1]->has_tasks = true;
+    found[1]->is_in_use = true;
     const ShardPlace first = found[0]->place;
     found[2].reset();
     const auto places = place_shards(found).value();
@@ -95,7 +95,7 @@ TEST(Shards, WhatIsNotOneWholeStoreIsRefused) {
     const auto other = made({fresh("d"), fresh("e"), fresh("f")});
     EXPECT_NE(refusal({found[0], found[1], other[2]}).find("another store"), std::string::npos);
     auto used = fresh("d");
-    used.has_tasks = true;
+    used.is_in_use = true;
     EXPECT_NE(refusal({found[0], found[1], used}).find("store of its own, with tasks"), std::string::npos);
     EXPECT_NE(refusal({fresh("a"), used}).find("store of its own, with tasks"), std::string::npos);
 }

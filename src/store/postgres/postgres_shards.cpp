@@ -1,10 +1,10 @@
 #include "store/postgres/postgres_shards.hpp"
 
+#include "store/postgres/at_once.hpp"
 #include "store/postgres/postgres_schema.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 namespace pawl::store {
 
@@ -18,12 +18,12 @@ constexpr core::Micros connect_max = 5s;
 constexpr core::Micros query_max = 30s;
 
 constexpr PgStatement read_place{"read_place",
-                                 "select shard, shards, coalesce(store_group, ''), store_id::text, "
-                                 "exists (select 1 from task) from meta"};
-// Whoever came first has written the same; a task that came first keeps the schema what it was.
+                                 "select shard, shards, coalesce(store_group, ''), store_id::text from meta"};
+constexpr PgStatement is_in_use{"is_in_use", "select exists (select 1 from task) or exists (select 1 from writer)"};
+// Whoever came first has written the same; a task or a worker that came first keeps the schema what it was.
 constexpr PgStatement take_place{"take_place",
                                  "update meta set shard = $1, shards = $2, store_group = $3 where store_group is null "
-                                 "and not exists (select 1 from task)"};
+                                 "and not exists (select 1 from task) and not exists (select 1 from writer)"};
 
 struct Schema {
     PostgresUrl url;
@@ -38,7 +38,6 @@ Result<SchemaFound> read(PgConnection& connection) {
     found.shown = connection.url().shown;
     found.place = {static_cast<int>(rows->integer(0, 0)), static_cast<int>(rows->integer(0, 1)), rows->text(0, 2)};
     found.store_id = rows->text(0, 3);
-    found.has_tasks = rows->boolean(0, 4);
     return found;
 }
 
@@ -46,12 +45,16 @@ Result<SchemaFound> look(Schema& schema, bool create) {
     if (auto opened = schema.connection.open(schema.url, connect_max); !opened) return opened.error();
     if (auto ready = create ? migrate(schema.connection) : check_readable(schema.connection); !ready)
         return ready.error();
-    return read(schema.connection);
+    auto found = read(schema.connection);
+    if (!found || found->place.is_part()) return found;
+    const auto used = schema.connection.query(is_in_use, {}, query_max);
+    if (!used) return to_error(used.error(), schema.url.shown);
+    found->is_in_use = used->boolean(0, 0);
+    return found;
 }
 
 void look_at_all(std::vector<Schema>& schemas, bool create) {
-    std::vector<std::jthread> threads;
-    for (Schema& schema : schemas) threads.emplace_back([&schema, create] { schema.found = look(schema, create); });
+    at_once(schemas.size(), [&](std::size_t i) { schemas[i].found = look(schemas[i], create); });
 }
 
 Error none(const std::vector<Schema>& schemas) {
@@ -74,9 +77,10 @@ Result<void> take_places(std::vector<Schema>& schemas, const std::vector<std::op
         const auto now = read(connection);
         if (!now) return now.error();
         if (now->place != *places[i])
-            return Error{Errc::bad_input, connection.url().shown +
-                                              " was taken for another store at this moment; name the schemas of one "
-                                              "store, and drop those that were made for nothing"};
+            return Error{Errc::bad_input,
+                         connection.url().shown +
+                             " was taken for another store, or used, at this moment; name the schemas of one "
+                             "store, and drop those that were made for nothing"};
     }
     return {};
 }
