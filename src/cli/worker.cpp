@@ -32,9 +32,9 @@ struct Worker::Impl {
         std::lock_guard lock(mutex);
         return backend;
     }
-    std::shared_ptr<runtime::WorkerBackend> first_part() {
+    std::vector<std::shared_ptr<runtime::WorkerBackend>> all_parts() {
         std::lock_guard lock(mutex);
-        return parts.empty() ? nullptr : parts.front();
+        return parts;
     }
     void make_backend(const cli::StoreUrl& store);
     std::string why(const std::string& id);
@@ -80,11 +80,12 @@ Result<void> Worker::start() {
 }
 
 void Worker::wait_until_idle() {
-    const auto part = impl_->first_part();
-    if (!part) return;
-    cli::HeldStores& held = *impl_->held;
-    if (held.size() == 1) return part->wait_until_idle(impl_->options.queues());
-    part->wait_until_told_idle([&](const std::function<void()>& idle) {
+    const auto parts = impl_->all_parts();
+    if (parts.empty()) return;
+    if (parts.size() == 1) return parts.front()->wait_until_idle(impl_->options.queues());
+    // Called while a drain in another thread waits for it: what is held is there.
+    parts.front()->wait_until_told_idle([&](const std::function<void()>& idle) {
+        cli::HeldStores& held = *impl_->held;
         held.when_idle(impl_->program.impl().registry, impl_->options.queues(), [&held, idle] {
             for (std::size_t i = 0; i < held.size(); ++i) held.at(i).holder().resume_claims();
             idle();

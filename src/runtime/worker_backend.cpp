@@ -50,6 +50,11 @@ void WorkerBackend::close() {
     gate_.wait_until_empty();
 }
 
+bool WorkerBackend::is_away() {
+    const CallGate::Pass pass(gate_);
+    return pass && holder_.is_away();
+}
+
 void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
     wait_until_told_idle([&](std::function<void()> idle) {
         holder_.loop().post([&holder = holder_, &registry = registry_, queues, idle = std::move(idle)] {

@@ -26,7 +26,8 @@ public:
 
     /// The shard of the store that this holder works: it stands in the ids of new tasks. Any thread.
     void set_shard(int shard) { shard_ = shard; }
-    bool is_away() const { return holder_.is_away(); }
+    /// False once it is closed: who asks anyway is told so.
+    bool is_away();
 
     /// Waits until nothing of `queues` (empty = all) is running or pending here (runtime/idle.hpp), or until close().
     void wait_until_idle(const std::vector<std::string>& queues);
