@@ -94,11 +94,15 @@ runtime::HolderParts shard_parts(const HeldStoreOptions& options) {
     runtime::HolderParts parts;
     const auto set = options.shards;
     const std::size_t i = options.shard;
-    parts.open_store = [set, i, options](const std::function<void()>& wake) -> Result<std::unique_ptr<core::Store>> {
+    const auto is_away = std::make_shared<bool>(false);
+    parts.open_store = [=](const std::function<void()>& wake) -> Result<std::unique_ptr<core::Store>> {
+        const bool was_away = std::exchange(*is_away, true);
         const auto place = set->place(i);
         if (!place) return place.error();
         auto store = open_server_store(set->url(i), options, wake);
         if (!store) return as_away(store.error());
+        if (was_away) spdlog::info("store: {} is there and is worked", set->url(i).shown);
+        *is_away = false;
         return store;
     };
     parts.open_reader = [set, i]() -> Result<std::unique_ptr<core::Reader>> {

@@ -261,6 +261,9 @@ TEST_F(TwoServersCli, OneShardAwayLeavesTheOtherWorkingAndIsNamed) {
     expect_refused(run({"cancel", id(lost_)}), 9, number);
     expect_refused(run({"submit", "echo", "1", "--key", key_of(lost_, "echo")}), 9, "nothing was stored");
     for (int i = 0; i < 4; ++i) EXPECT_EQ(shard_of(submitted({"echo", "2"})), 1 - lost_);
+    const auto worker = start_worker();
+    worker->signal(SIGTERM);
+    EXPECT_EQ(worker->wait().exit, 0) << "it left nothing on a shard that it never saw";
     ASSERT_TRUE(there_->start());
     EXPECT_EQ(submitted({"echo", "1", "--key", key_of(lost_, "echo")}), id(lost_));
     EXPECT_EQ(answer({"list"}).at("tasks").as_array().size(), 6u);
