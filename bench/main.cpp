@@ -22,7 +22,11 @@ std::string Run::store(const Folder& files, const std::string& name) const {
     if (options.server.empty()) return "sqlite:" + files.file(name + ".db");
     static int number = 0;
     const char* joint = options.server.find('?') == std::string::npos ? "?" : "&";
-    return options.server + joint + "schema=bench_" + std::to_string(::getpid()) + "_" + std::to_string(++number);
+    std::string urls;
+    for (int shard = 0; shard < options.shards; ++shard)
+        urls += (shard == 0 ? "" : " ") + options.server + joint + "schema=bench_" + std::to_string(::getpid()) + "_" +
+                std::to_string(++number);
+    return urls;
 }
 
 namespace {

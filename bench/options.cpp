@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <vector>
 
 namespace bench {
@@ -12,7 +13,8 @@ namespace {
 
 constexpr std::string_view usage_text =
     "usage: pawl_bench [W1 W2 W3 W4 W7 W8 fleet claims idle] [--workload W] [--k N] [--form loop|pool]\n"
-    "                  [--workers N] [--store sqlite|postgres|postgres://...] [--quick] [--json FILE] [--dir DIR]\n"
+    "                  [--workers N] [--store sqlite|postgres|postgres://...] [--shards N] [--quick] [--json FILE]\n"
+    "                  [--dir DIR]\n"
     "  --store URL  SQLite files (default), or schemas of a PostgreSQL server; `postgres` is the one that\n"
     "               PAWL_TEST_POSTGRES names (./dev bench starts one)\n"
     "  fleet, claims  PostgreSQL only: W1 and W2 by 1, 2 and 4 processes (--workers N: by so many); claims with a\n"
@@ -20,6 +22,7 @@ constexpr std::string_view usage_text =
     "  --quick      the whole run within 40 s\n"
     "  --json FILE  the figures as JSON, too\n"
     "  --skip-limits  do not measure the machine: for profiles of a workload\n"
+    "  --shards N   on PostgreSQL: each store has N schemas (default 1)\n"
     "  --dir DIR    where the stores are made: on the disk to be measured (default: beside the program)\n";
 
 const std::vector<std::string> known{"W1", "W2", "W3", "W4", "W7", "W8", "fleet", "claims", "idle"};
@@ -30,13 +33,6 @@ std::optional<std::string> workload_of(std::string name) {
         if (std::ranges::equal(name, workload, same)) return workload;
     }
     return std::nullopt;
-}
-
-std::optional<int> number_in(const std::string& text) {
-    int number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || *end != '\0' || number < 1) return std::nullopt;
-    return number;
 }
 
 // Where an option's value goes that may be any text.
@@ -54,6 +50,13 @@ std::nullopt_t refuse(const std::string& text, int& exit_code) {
     std::cerr << "pawl_bench: " << text << "\n" << usage_text;
     exit_code = 2;
     return std::nullopt;
+}
+
+std::optional<int> number_in(const std::string& value, int most) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || *end != '\0' || number < 1 || number > most) return std::nullopt;
+    return number;
 }
 
 }  // namespace
@@ -89,7 +92,7 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
             if (!workload) return refuse("no workload " + value, exit_code);
             options.workloads.insert(*workload);
         } else if (word == "--k" || word == "--workers" || word == "--child-no") {
-            const auto number = number_in(value);
+            const auto number = number_in(value, std::numeric_limits<int>::max());
             if (!number) return refuse(word + " " + value + " is no number above 0", exit_code);
             if (word == "--k") options.k = number;
             else if (word == "--workers") options.workers = number;
@@ -104,6 +107,9 @@ std::optional<Options> parse(int argc, char** argv, int& exit_code) {
                 return refuse("--store " + value + ": sqlite, postgres or a URL", exit_code);
             if (value == "postgres" && !server) return refuse("PAWL_TEST_POSTGRES names no server", exit_code);
             options.server = is_url ? value : value == "postgres" ? server : "";
+        } else if (word == "--shards") {
+            options.shards = number_in(value, 256).value_or(0);
+            if (options.shards == 0) return refuse("--shards " + value + " is no number from 1 to 256", exit_code);
         } else if (std::string* text = text_option(options, word)) {
             *text = value;
         } else {

@@ -19,6 +19,7 @@ struct Options {
     std::string folder;               ///< where the stores are made; empty = beside the program
     std::string server;               ///< postgres://...: the stores are schemas of this server; empty = SQLite files
     std::string child;                ///< a process that this program starts of itself: what it shall do
+    int shards = 1;                   ///< of each store on the server: so many schemas
     std::string child_store;
     std::string child_type, child_board;  ///< fleet: what it works on, where it counts
     int child_no = 0;

@@ -43,14 +43,19 @@ const std::map<std::string, Shape> shapes{
 
 // What the command line says about the store, until it is known to be complete.
 struct Named {
-    std::optional<std::string> file, url;
+    std::optional<std::string> file;
+    std::vector<std::string> urls;
 };
 
 void declare_globals(CLI::App& app, GlobalOptions& options, Named& named) {
     app.add_option("--db", named.file, "the database file (PAWL_DB; default ./pawl.db)")->option_text("FILE");
-    app.add_option("--store", named.url,
-                   "the store: sqlite:FILE or postgres://USER@HOST/DATABASE (PAWL_STORE; not with --db)")
-        ->option_text("URL");
+    app.add_option("--store", named.urls,
+                   "the store: sqlite:FILE or postgres://USER@HOST/DATABASE; given several times, its shards "
+                   "(PAWL_STORE; not with --db)")
+        ->option_text("URL")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
     app.add_flag_callback(
         "--json", [&options] { options.shape = Shape::json; }, "JSON on stdout, errors as JSON on stderr");
     app.add_option_function<std::string>(
@@ -128,7 +133,8 @@ const char* variable(const char* name) {
 
 // What is suggested later names the store in the same way, but for a password.
 Result<void> choose_store(GlobalOptions& options, const Named& named) {
-    if (named.file && named.url) return Error{Errc::bad_input, "--db and --store both name a store; give one of them"};
+    if (named.file && !named.urls.empty())
+        return Error{Errc::bad_input, "--db and --store both name a store; give one of them"};
     if (named.file && named.file->empty()) return Error{Errc::bad_input, "--db is empty; name the database file"};
     const char* usual_url = variable("PAWL_STORE");
     const char* usual_file = variable("PAWL_DB");
@@ -138,15 +144,17 @@ Result<void> choose_store(GlobalOptions& options, const Named& named) {
             options.options = "--db " + shell_word(terminal_text(*named.file)) + " ";
         return {};
     }
-    if (!named.url && !usual_url) {
+    if (named.urls.empty() && !usual_url) {
         options.store = file_url(usual_file ? usual_file : "./pawl.db");
         return {};
     }
-    auto store = parse_store_url(named.url ? *named.url : usual_url);
+    auto store = named.urls.empty() ? parse_store_url(usual_url) : parse_store_urls(named.urls);
     if (!store) return store.error();
     options.store = std::move(*store);
-    if (named.url && (!usual_url || *named.url != usual_url))
-        options.options = "--store " + shell_word(terminal_text(options.store.shown)) + " ";
+    const bool is_usual = usual_url && named.urls.size() == 1 && named.urls.front() == usual_url;
+    if (named.urls.empty() || is_usual) return {};
+    for (const std::string& shown : options.store.all_shown)
+        options.options += "--store " + shell_word(terminal_text(shown)) + " ";
     return {};
 }
 

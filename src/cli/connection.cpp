@@ -1,6 +1,7 @@
 #include "cli/connection.hpp"
 
 #include "agent/command_tool.hpp"
+#include "cli/shard_connections.hpp"
 #include "core/assert.hpp"
 #include "net/unix_client.hpp"
 #include "runtime/asio_loop.hpp"
@@ -127,7 +128,9 @@ struct Connection::Direct {
     Access access;
 };
 
-Connection::Connection(StoreUrl store, Defaults defaults) : store_(std::move(store)), defaults_(std::move(defaults)) {}
+Connection::Connection(StoreUrl store, Defaults defaults) : store_(std::move(store)), defaults_(std::move(defaults)) {
+    if (store_.is_sharded()) shards_ = std::make_unique<ShardConnections>(store_, defaults_);
+}
 Connection::~Connection() = default;
 
 void Connection::release() { direct_.reset(); }
@@ -140,16 +143,18 @@ Result<void> Connection::open_direct(Access access) {
 
 Result<void> Connection::open_server(Access access) {
     if (access == Access::read) {
-        auto reader = store::open_postgres_reader(store_.place);
+        auto reader = store::open_postgres_reader(store_.place, store_.shard);
         if (!reader) return reader.error();
         direct_ = std::make_unique<Direct>(nullptr, std::move(*reader), access, store_.shown, defaults_);
         return {};
     }
     store::PostgresOptions options;
     options.create = access == Access::create;
+    options.place = store_.shard;
     auto store = store::open_postgres(store_.place, options);
     if (!store) return store.error();
     direct_ = std::make_unique<Direct>(std::move(*store), nullptr, access, store_.shown, defaults_);
+    direct_->port.set_shard(store_.shard.shard);
     return {};
 }
 
@@ -180,6 +185,7 @@ Result<server::Response> Connection::call_direct(Access access, const server::Re
 }
 
 Result<server::Response> Connection::call(Access access, const server::Request& request) {
+    if (shards_) return shards_->call(access, request);
     if (!store_.is_file()) return call_direct(access, request);
     const auto socket = server::socket_path(store_.place);
     if (!socket) return socket.error();

@@ -14,6 +14,8 @@
 
 namespace pawl::cli {
 
+class ShardConnections;
+
 /// What a verb needs of the file when no process holds it.
 enum class Access {
     read,    ///< reads beside whoever holds it; the file must exist
@@ -44,7 +46,7 @@ public:
     Result<server::Response> call(Access access, const server::Request& request);
 
     /// Whether the newest answer came from this process: news have then to be looked for.
-    bool direct() const { return direct_ != nullptr; }
+    bool direct() const { return direct_ != nullptr || shards_ != nullptr; }
     /// Whether it is known that nobody works the store.
     bool nobody_works() const { return direct() && store_.is_file(); }
 
@@ -67,6 +69,7 @@ private:
     core::Micros pause_{};  // before the next look at a store that says nothing by itself
     Defaults defaults_;
     std::unique_ptr<Direct> direct_;
+    std::unique_ptr<ShardConnections> shards_;  // of a store of several shards, in place of all the rest
 };
 
 }  // namespace pawl::cli

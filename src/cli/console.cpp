@@ -38,7 +38,7 @@ void Console::out(std::string_view text) const {
 }
 
 int Console::finish(int code) const {
-    if (output_error_ == 0) return code;
+    if (output_error_ == 0) return code == exit_code::ok && is_incomplete() ? exit_code::store : code;
     const std::string message = std::string("stdout could not be written (") + std::strerror(output_error_) +
                                 "): the answer is lost; what the command does is done";
     const int lost = code == exit_code::ok ? exit_code::output : code;
@@ -120,7 +120,24 @@ int Console::fail(const Error& error, std::string_view short_suggestion) const {
 Result<server::Response> Console::ask(Access access, const server::Request& request) {
     auto response = connection_.call(access, request);
     if (response && !response->ok()) return server::error_of(*response);
+    if (response && options_.store.is_sharded()) tell_missing(*response);
     return response;
+}
+
+// Told once, and again when it was back meanwhile.
+void Console::tell_missing(const server::Response& response) {
+    std::set<std::string> missing;
+    if (response.body.find("\"missing\":[") != std::string::npos)
+        for (const Answer& shard : Answer(response).objects("missing")) {
+            const std::string number = shard.text("shard");
+            missing.insert(number);
+            if (missing_.contains(number)) continue;
+            const std::string text = "shard " + number + " is missing here: " + terminal_text(shard.text("detail"));
+            server::JsonText line;
+            line.open().name("warning").open().field("code", "shard_missing").field("shard", shard.number("shard"));
+            note(json() ? line.field("message", text).close().close().str() : "pawl: " + text);
+        }
+    missing_ = std::move(missing);
 }
 
 bool Console::fits_header(std::string_view text) {

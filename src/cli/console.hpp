@@ -7,6 +7,7 @@
 
 #include <pawl/result.hpp>
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,9 @@ public:
     /// One request to whoever holds the file, or in process. Every status from 400 on is an error.
     Result<server::Response> ask(Access access, const server::Request& request);
 
+    /// Shards of the store were away, and the answers are without what lies on them. finish() makes it exit code 9.
+    bool is_incomplete() const { return !missing_.empty(); }
+
     /// Whether the text can travel as a header's value: printable ASCII.
     static bool fits_header(std::string_view text);
     /// Request for `path`, percent-encoding is not needed.
@@ -68,8 +72,11 @@ public:
 private:
     GlobalOptions options_;
     Connection connection_;
+    void tell_missing(const server::Response& response);
+
     std::string task_;
-    mutable int output_error_ = 0;  ///< errno of the first write to stdout that failed
+    std::set<std::string> missing_;  ///< shards that the newest answer was without
+    mutable int output_error_ = 0;   ///< errno of the first write to stdout that failed
 };
 
 }  // namespace pawl::cli

@@ -11,7 +11,8 @@
 // | 6 | the verb's own wait ended; the task goes on |
 // | 7 | the task was cancelled |
 // | 8 | the task is paused or waits for a person; stderr names the verb to use |
-// | 9 | the store refused: locked, damaged, newer, not writable, full |
+// | 9 | the store refused: locked, damaged, newer, not writable, full; or the answer is without what lies on a shard |
+// |   | that is away |
 // | 10 | stdout could not be written: the answer is lost, what the verb does is done |
 // | 130, 143 | the verb was ended by SIGINT, SIGTERM |
 #pragma once

@@ -2,6 +2,8 @@
 
 #include "agent/command_tool.hpp"
 #include "cli/crash_after.hpp"
+#include "cli/late_reader.hpp"
+#include "cli/shard_set.hpp"
 #include "net/http_client.hpp"
 #include "server/listener.hpp"
 #include "server/socket_path.hpp"
@@ -62,27 +64,69 @@ runtime::HolderParts file_parts(const std::string& file, const HeldStoreOptions&
     return parts;
 }
 
+Result<std::unique_ptr<core::Store>> open_server_store(const StoreUrl& store, const HeldStoreOptions& options,
+                                                       const std::function<void()>& wake) {
+    store::PostgresOptions opening;
+    opening.program = options.program;
+    opening.place = store.shard;
+    opening.wake = wake;
+    // For tests that cannot wait for the real one.
+    if (const int ms = number_from("PAWL_TEST_LEASE_MS"); ms > 0) opening.lease_length = std::chrono::milliseconds(ms);
+    opening.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
+    return with_crash(store::open_postgres(store.place, opening));
+}
+
 runtime::HolderParts server_parts(const StoreUrl& store, const HeldStoreOptions& options) {
     runtime::HolderParts parts;
-    parts.open_store = [url = store.place, program = options.program](const std::function<void()>& wake) {
-        store::PostgresOptions opening;
-        opening.program = program;
-        opening.wake = wake;
-        // For tests that cannot wait for the real one.
-        if (const int ms = number_from("PAWL_TEST_LEASE_MS"); ms > 0)
-            opening.lease_length = std::chrono::milliseconds(ms);
-        opening.end_orphans = [](const auto& running) { agent::end_recorded_processes(running); };
-        return with_crash(store::open_postgres(url, opening));
+    parts.open_store = [store, options](const std::function<void()>& wake) {
+        return open_server_store(store, options, wake);
     };
     parts.open_reader = [url = store.place] { return store::open_postgres_reader(url); };
     return parts;
+}
+
+// A shard that nobody can be let into now is one that is away: the others go on, and it is tried again.
+Error as_away(Error error) {
+    for (const Errc code : {Errc::refused, Errc::not_found, Errc::store_newer})
+        if (error.code == code) error.code = Errc::store_unavailable;
+    return error;
+}
+
+runtime::HolderParts shard_parts(const HeldStoreOptions& options) {
+    runtime::HolderParts parts;
+    const auto set = options.shards;
+    const std::size_t i = options.shard;
+    const auto is_away = std::make_shared<bool>(false);
+    parts.open_store = [=](const std::function<void()>& wake) -> Result<std::unique_ptr<core::Store>> {
+        const bool was_away = std::exchange(*is_away, true);
+        const auto place = set->place(i);
+        if (!place) return place.error();
+        auto store = open_server_store(set->url(i), options, wake);
+        if (!store) return as_away(store.error());
+        if (was_away) spdlog::info("store: {} is there and is worked", set->url(i).shown);
+        *is_away = false;
+        return store;
+    };
+    parts.open_reader = [set, i]() -> Result<std::unique_ptr<core::Reader>> {
+        return std::make_unique<LateReader>([set, i]() -> Result<std::unique_ptr<core::Reader>> {
+            const auto place = set->place(i);
+            if (!place) return place.error();
+            return store::open_postgres_reader(set->url(i).place, *place);
+        });
+    };
+    return parts;
+}
+
+runtime::HolderParts parts_of(const StoreUrl& store, const HeldStoreOptions& options) {
+    if (options.shards) return shard_parts(options);
+    return store.is_file() ? file_parts(store.place, options) : server_parts(store, options);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<HeldStore>> HeldStore::open(const StoreUrl& store, const runtime::Registry& registry,
                                                    HeldStoreOptions options) {
-    runtime::HolderParts parts = store.is_file() ? file_parts(store.place, options) : server_parts(store, options);
+    runtime::HolderParts parts = parts_of(store, options);
     parts.make_net = [](boost::asio::io_context& io) -> std::unique_ptr<core::Net> {
         return std::make_unique<net::HttpClient>(io);
     };
@@ -110,19 +154,14 @@ runtime::StoreEnd HeldStore::close_store() {
     return holder_->close_store();
 }
 
-void HeldStore::leave_behind(std::unique_ptr<HeldStore> held, std::shared_ptr<const void> program) {
-    held->close_store();
-    held->holder_->stop();
-    std::thread([held = std::move(held), program = std::move(program)]() mutable {
-        while (!held->holder_->wait_for_functions(1h)) {}
-        held.reset();
-    }).detach();
+void HeldStore::close() {
+    close_store();
+    holder_->close();
 }
 
 HeldStore::~HeldStore() {
     if (!holder_) return;
-    close_store();
-    holder_->close();
+    close();
     server_.reset();
     router_.reset();
     port_.reset();

@@ -19,6 +19,9 @@ struct HeldStoreOptions {
     runtime::HolderOptions holder;
     /// How long to wait for another holder to leave.
     core::Micros lock_wait{std::chrono::seconds(5)};
+    /// The store is that one of several; it may be away at the start, and its place not known yet.
+    std::shared_ptr<ShardSet> shards{};
+    std::size_t shard = 0;  ///< by the order of the URLs
 };
 
 class HeldStore {
@@ -38,10 +41,8 @@ public:
     /// Closes the store and removes the socket; the loop does not run afterwards. Once. The file's lock goes with this
     /// object: functions that still run must not meet those of another holder. The answer: Holder::close_store.
     runtime::StoreEnd close_store();
-    /// For functions of steps that ignore their stop: closes the store, which hands their tasks back, and returns; all
-    /// the rest goes once they have returned, `program` with it. Until then nothing but they uses what `registry` gave,
-    /// no workflow goes on, and the file's lock is held: nobody may begin their tasks anew before.
-    static void leave_behind(std::unique_ptr<HeldStore> held, std::shared_ptr<const void> program);
+    /// For who closes several: nothing of it runs any more, its parts still exist.
+    void close();
     server::Router& router() { return *router_; }
     server::EnginePort& port() { return *port_; }
 

@@ -1,6 +1,7 @@
 // pawl::Worker: the engine inside the user's own process.
-#include "cli/held_store.hpp"
+#include "cli/held_stores.hpp"
 #include "cli/program.hpp"
+#include "cli/shard_backend.hpp"
 #include "cli/store_url.hpp"
 #include "runtime/worker_backend.hpp"
 #include "server/message.hpp"
@@ -21,15 +22,21 @@ struct Worker::Impl {
     const Program& program;
     std::string url;
     WorkerOptions options;
-    std::unique_ptr<cli::HeldStore> held;
-    std::shared_ptr<runtime::WorkerBackend> backend;
-    std::mutex mutex;  // of `backend`: who waits or asks for a client may meet a drain in another thread
+    std::unique_ptr<cli::HeldStores> held;
+    std::vector<std::shared_ptr<runtime::WorkerBackend>> parts;  // one for each store of `held`
+    std::shared_ptr<detail::Backend> backend;                    // over all of them
+    std::mutex mutex;  // of both: who waits or asks for a client may meet a drain in another thread
     bool started = false;
 
-    std::shared_ptr<runtime::WorkerBackend> shared_backend() {
+    std::shared_ptr<detail::Backend> shared_backend() {
         std::lock_guard lock(mutex);
         return backend;
     }
+    std::vector<std::shared_ptr<runtime::WorkerBackend>> all_parts() {
+        std::lock_guard lock(mutex);
+        return parts;
+    }
+    void make_backend(const cli::StoreUrl& store);
     std::string why(const std::string& id);
 };
 
@@ -47,18 +54,21 @@ Result<void> Worker::open() {
     options.holder.engine.concurrency = impl_->options.concurrency();
     options.holder.engine.queues = impl_->options.queues();
     options.holder.engine.park_everywhere = impl_->options.park_everywhere();
-    auto held = cli::HeldStore::open(*store, impl_->program.impl().registry, options);
+    auto held = cli::HeldStores::open(*store, impl_->program.impl().registry, options);
     if (!held) return held.error();
     impl_->held = std::move(*held);
-    auto backend =
-        std::make_shared<runtime::WorkerBackend>(impl_->held->holder(), impl_->program.impl().registry,
-                                                 [impl = impl_.get()](const std::string& id) { return impl->why(id); });
-    {
-        std::lock_guard lock(impl_->mutex);
-        impl_->backend = std::move(backend);
-    }
-    impl_->held->holder().run_in_background();
+    impl_->make_backend(*store);
+    impl_->held->run_in_background();
     return {};
+}
+
+void Worker::Impl::make_backend(const cli::StoreUrl& store) {
+    std::lock_guard lock(mutex);
+    for (std::size_t i = 0; i < held->size(); ++i)
+        parts.push_back(std::make_shared<runtime::WorkerBackend>(held->at(i).holder(), program.impl().registry,
+                                                                 [this](const std::string& id) { return why(id); }));
+    if (store.is_sharded()) backend = std::make_shared<cli::ShardBackend>(store.shards, parts);
+    else backend = parts.front();
 }
 
 Result<void> Worker::start() {
@@ -70,7 +80,17 @@ Result<void> Worker::start() {
 }
 
 void Worker::wait_until_idle() {
-    if (const auto backend = impl_->shared_backend()) backend->wait_until_idle(impl_->options.queues());
+    const auto parts = impl_->all_parts();
+    if (parts.empty()) return;
+    if (parts.size() == 1) return parts.front()->wait_until_idle(impl_->options.queues());
+    // Called while a drain in another thread waits for it: what is held is there.
+    parts.front()->wait_until_told_idle([&](const std::function<void()>& idle) {
+        cli::HeldStores& held = *impl_->held;
+        held.when_idle(impl_->program.impl().registry, impl_->options.queues(), [&held, idle] {
+            for (std::size_t i = 0; i < held.size(); ++i) held.at(i).holder().resume_claims();
+            idle();
+        });
+    });
 }
 
 void Worker::drain() {
@@ -79,31 +99,28 @@ void Worker::drain() {
     if (impl_->started) {
         std::promise<bool> drained;
         auto future = drained.get_future();
-        const runtime::Engine& engine = impl_->held->holder().engine();
-        impl_->held->drain([&] { drained.set_value(engine.deaf_steps() > 0 || engine.held() > 0); });
+        impl_->held->drain([&] { drained.set_value(impl_->held->has_left_behind()); });
         is_left_behind = future.get();
     }
-    impl_->backend->close();
+    for (const auto& part : impl_->parts) part->close();
     {
         std::lock_guard lock(impl_->mutex);
         impl_->backend.reset();
+        impl_->parts.clear();
     }
     impl_->started = false;
-    if (is_left_behind) cli::HeldStore::leave_behind(std::move(impl_->held), impl_->program.impl().shared_from_this());
+    if (is_left_behind) cli::HeldStores::leave_behind(std::move(impl_->held), impl_->program.impl().shared_from_this());
     else impl_->held.reset();
 }
 
 Client Worker::client() const { return Client(impl_->shared_backend()); }
 
 std::string Worker::Impl::why(const std::string& id) {
-    std::promise<std::string> answer;
-    auto future = answer.get_future();
-    held->holder().loop().post([&] {
-        server::Request request;
-        request.path = "/v1/tasks/" + id + "/why";
-        held->router().handle(std::move(request), [&](server::Response response) { answer.set_value(response.body); });
-    });
-    const std::string body = future.get();
+    server::Request request;
+    request.path = "/v1/tasks/" + id + "/why";
+    const auto response = held->ask(request, [] { return false; });
+    if (!response) return response.error().message;
+    const std::string& body = response->body;
     boost::system::error_code error;
     const auto json = boost::json::parse(body, error);
     if (error || !json.is_object()) return body;

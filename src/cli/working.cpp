@@ -17,16 +17,16 @@ void log_to_stderr(const char* default_level) {
     spdlog::set_level(spdlog::level::from_str(level && *level ? level : default_level));
 }
 
-Working::Working(HeldStore& held) : held_(held), signals_(held.holder().loop().io(), SIGINT, SIGTERM) {
+Working::Working(HeldStores& held) : held_(held), signals_(held.main_loop().io(), SIGINT, SIGTERM) {
     on_signal();
-    held_.holder().on_fatal([this](Error error) {
+    held_.on_fatal([this](Error error) {
         lost_ = std::move(error);
-        held_.holder().leave();
+        held_.leave();
     });
 }
 
 int Working::run() {
-    held_.holder().run();
+    held_.run();
     return lost_ ? -1 : signal_;
 }
 
@@ -35,8 +35,7 @@ void Working::on_signal() {
         if (e) return;
         if (leaving_) std::_Exit(128 + signal);
         // A warning, so that `run` shows it too: a model call under way is paid for, and gets its time to end.
-        const auto grace =
-            std::chrono::duration_cast<std::chrono::seconds>(held_.holder().engine().options().stop_grace);
+        const auto grace = std::chrono::duration_cast<std::chrono::seconds>(held_.options().stop_grace);
         spdlog::warn("stopping: what runs has {} s to end, then it is handed back; the same signal again ends at once",
                      grace.count());
         begin_leave(signal);
@@ -59,8 +58,8 @@ std::optional<Error> loss_of(const runtime::StoreEnd& end) {
     return Error{end.not_closed->code, text};
 }
 
-int leave_functions_behind(HeldStore& held, core::Micros limit, int code) {
-    if (!held.holder().wait_for_functions(limit)) std::_Exit(code);
+int leave_functions_behind(HeldStores& held, core::Micros limit, int code) {
+    if (!held.wait_for_functions(limit)) std::_Exit(code);
     return code;
 }
 
@@ -68,7 +67,7 @@ void Working::begin_leave(int signal) {
     if (leaving_) return;
     leaving_ = true;
     signal_ = signal;
-    held_.drain([this] { held_.holder().leave(); });
+    held_.drain([this] { held_.leave(); });
 }
 
 }  // namespace pawl::cli

@@ -1,7 +1,7 @@
 // Working a file until a signal, or until something is done: what `worker`, `run` and `demo` share.
 #pragma once
 
-#include "cli/held_store.hpp"
+#include "cli/held_stores.hpp"
 
 #include <boost/asio/signal_set.hpp>
 
@@ -19,15 +19,15 @@ void log_to_stderr(const char* default_level);
 /// SIGTERM or SIGINT: claims nothing more, hands back what runs, leaves. A second one leaves at once.
 class Working {
 public:
-    explicit Working(HeldStore& held);
-    ~Working() { held_.holder().on_fatal({}); }
+    explicit Working(HeldStores& held);
+    ~Working() { held_.on_fatal({}); }
     Working(const Working&) = delete;
     Working& operator=(const Working&) = delete;
 
     /// Returns when everything is handed back. The answer: the signal that ended it, 0 for leave(), -1 when the
     /// store was lost for good (`lost` says why).
     int run();
-    /// Begins to leave, as SIGTERM does. Loop thread.
+    /// Begins to leave, as SIGTERM does. Main loop.
     void leave() { begin_leave(0); }
     /// Any thread.
     bool leaving() const { return leaving_; }
@@ -37,7 +37,7 @@ private:
     void on_signal();
     void begin_leave(int signal);
 
-    HeldStore& held_;
+    HeldStores& held_;
     boost::asio::signal_set signals_;
     int signal_ = 0;
     std::atomic<bool> leaving_ = false;
@@ -52,6 +52,6 @@ constexpr core::Micros left_after_drain{std::chrono::milliseconds(200)};
 
 /// Returns `code`, or ends the process with it when functions of steps still run after `limit`: those that ignore their
 /// stop would hold it for ever, and what they do is not recorded.
-int leave_functions_behind(HeldStore& held, core::Micros limit, int code);
+int leave_functions_behind(HeldStores& held, core::Micros limit, int code);
 
 }  // namespace pawl::cli

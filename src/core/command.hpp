@@ -93,6 +93,7 @@ struct Claim {
     std::vector<ServedType> types;
     std::vector<std::string> queues;  ///< empty = all
     int tasks_max = 1;
+    int slots = 0;  ///< of the whole process, for others to see; 0 = tasks_max
 };
 struct ClaimedTask {
     TaskRow row;             ///< with input; fence is the proof for Record

@@ -147,7 +147,8 @@ public:
     virtual Result<void> upkeep() { return {}; }
 
     /// After an error of apply: the store is away and may come back. Applying the very same batch again decides what
-    /// became of it, and nothing that the caller holds is lost meanwhile. No other batch may be applied before.
+    /// became of it, and nothing that the caller holds is lost meanwhile. No other batch may be applied before. A Claim
+    /// in it may ask for fewer tasks by then; those that it got the first time it gets all the same.
     virtual bool keeps_batch() const { return false; }
 
     /// Marks the end as clean. Nothing may be applied afterwards.

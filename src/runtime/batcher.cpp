@@ -55,7 +55,24 @@ void Batcher::stop_claiming() {
     claim_.reset();
 }
 
-void Batcher::add_slots(int n) { slots_.fetch_add(n); }
+void Batcher::add_slots(int n) {
+    if (shared_) shared_->release(member_, n);
+    else slots_.fetch_add(n);
+}
+
+void Batcher::share_slots(std::shared_ptr<Slots> slots, int member) {
+    shared_ = std::move(slots);
+    member_ = member;
+}
+
+int Batcher::reserve_slots() {
+    return shared_ ? shared_->reserve(member_, clock_.boot()) : std::max(0, slots_.exchange(0));
+}
+
+void Batcher::settle_slots(int reserved, int taken) {
+    if (shared_) shared_->settle(member_, taken);
+    else slots_.fetch_add(reserved - taken);
+}
 
 std::vector<Item> Batcher::take_queued_locked() {
     std::vector<Item> items = std::exchange(queue_, {});
@@ -78,9 +95,10 @@ std::vector<Item> Batcher::take_queued() {
 std::vector<Item> Batcher::take_locked() {
     std::vector<Item> items = take_queued_locked();
     if (claim_ && !stopped_ && !claims_held_) {
-        if (const int slots = std::max(0, slots_.exchange(0)); slots > 0) {
+        if (const int slots = reserve_slots(); slots > 0) {
             core::Claim claim = *claim_;
             claim.tasks_max = slots;
+            claim.slots = shared_ ? shared_->total() : 0;
             items.push_back(Item{std::move(claim), claimed_, true});
         }
     }
@@ -144,15 +162,25 @@ void Batcher::settle_claim(const std::vector<Item>& items, const std::vector<cor
         int taken = 0;
         if (i < replies.size() && replies[i].answer)
             taken = static_cast<int>(std::get<core::Claimed>(*replies[i].answer).tasks.size());
-        PAWL_ASSERT(taken <= claim->tasks_max);
-        slots_.fetch_add(claim->tasks_max - taken);
+        PAWL_ASSERT(shared_ || taken <= claim->tasks_max);
+        settle_slots(claim->tasks_max, taken);
+    }
+}
+
+void Batcher::shed_claims(std::vector<Item>& items) {
+    if (!shared_) return;
+    for (Item& item : items) {
+        auto* claim = std::get_if<core::Claim>(&item.command);
+        if (!claim || claim->tasks_max == 0) continue;
+        claim->tasks_max = 0;
+        settle_slots(0, 0);
     }
 }
 
 void Batcher::return_claimed(const std::vector<Item>& items, const std::vector<core::Reply>& replies) {
     for (std::size_t i = 0; i < items.size(); i++) {
         if (!std::holds_alternative<core::Claim>(items[i].command) || !replies[i].answer) continue;
-        slots_.fetch_add(static_cast<int>(std::get<core::Claimed>(*replies[i].answer).tasks.size()));
+        add_slots(static_cast<int>(std::get<core::Claimed>(*replies[i].answer).tasks.size()));
     }
 }
 

@@ -4,11 +4,13 @@
 
 #include "core/guards.hpp"
 #include "core/store.hpp"
+#include "runtime/slots.hpp"
 
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -63,7 +65,14 @@ public:
     void hold_claims(bool held) { claims_held_ = held; }
     bool claims_held() const { return claims_held_; }
     void add_slots(int n);
-    int free_slots() const { return slots_.load(); }
+    int free_slots() const { return shared_ ? shared_->free() : slots_.load(); }
+    /// Slots are those of several batchers together, from the start. Before anything else.
+    void share_slots(std::shared_ptr<Slots> slots, int member);
+    bool shares_slots() const { return shared_ != nullptr; }
+
+    /// Whether the store cannot be reached at the moment: what is pushed will wait or be refused. Any thread.
+    bool is_store_away() const { return store_away_; }
+    void set_store_away(bool on) { store_away_ = on; }
 
     /// Waits until there is something to do or stop() was called; then the batch, perhaps empty after a kick.
     std::vector<Item> wait_and_take();
@@ -81,6 +90,8 @@ public:
     void put_back(std::vector<Item> items);
     /// What the claim of this batch left unused goes back to the free slots. Called after apply.
     void settle_claim(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
+    /// The store is away with this batch: slots that other stores could use do not wait for it.
+    void shed_claims(std::vector<Item>& items);
 
     /// What a claim took in a batch whose flush failed was never delivered: its slots are free again.
     void return_claimed(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
@@ -88,6 +99,8 @@ public:
     const core::Clock& clock() const { return clock_; }
 
 private:
+    int reserve_slots();
+    void settle_slots(int reserved, int taken);
     std::vector<Item> take_locked();
     std::vector<Item> take_queued_locked();
     static std::size_t size_of(const core::Command& command);
@@ -104,6 +117,9 @@ private:
     std::optional<core::Claim> claim_;
     Answered claimed_;
     std::atomic<int> slots_{0};
+    std::shared_ptr<Slots> shared_;  // in place of slots_, where there are several stores
+    int member_ = 0;
+    std::atomic<bool> store_away_{false};
 };
 
 /// Takes what may be delivered before the flush out of `outcome`.

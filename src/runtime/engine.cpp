@@ -31,7 +31,7 @@ void Engine::start() {
         if (answer) on_claimed(std::get<core::Claimed>(std::move(*answer)));
         else spdlog::error("claim: {}", answer.error().message);
     });
-    parts_.batcher.add_slots(options_.concurrency);
+    if (!parts_.batcher.shares_slots()) parts_.batcher.add_slots(options_.concurrency);
     parts_.batcher.kick();
 }
 

@@ -16,6 +16,10 @@ HolderOptions::HolderOptions() : retention(core::limits::retention) {}
 Result<std::unique_ptr<Holder>> Holder::open(HolderParts parts, const Registry& registry, HolderOptions options) {
     auto relay = std::make_shared<Relay>();
     auto store = opener(parts, relay)();
+    if (!store && options.may_be_away && store.error().code == Errc::store_unavailable) {
+        spdlog::error("store: {}; it is tried again", store.error().message);
+        store = std::unique_ptr<core::Store>();
+    }
     if (!store) return store.error();
     auto reader = parts.open_reader();
     if (!reader) return reader.error();
@@ -51,6 +55,17 @@ Holder::Holder(HolderParts parts, const Registry& registry, HolderOptions option
     reader_thread_ = std::make_unique<ThreadPool>(1, "pawl-reader");
     engine_ = std::make_unique<Engine>(EngineParts{loop_, *pool_, batcher_, clock_, random_, net_.get()}, registry,
                                        options_.engine);
+    if (options_.slots) {
+        const int member = options_.slots->join([relay = relay_] {
+            std::lock_guard lock(relay->mutex);
+            if (Holder* holder = relay->holder) holder->loop_.post([holder] { holder->batcher_.kick(); });
+        });
+        batcher_.share_slots(options_.slots, member);
+    }
+    if (!store) {
+        batcher_.set_store_away(true);
+        engine_->on_store_lost({}, {Errc::store_unavailable, "it could not be reached yet"});
+    }
     store_thread_ = std::make_unique<StoreThread>(batcher_, loop_, *engine_, std::move(store), opener(parts_, relay_),
                                                   [this](const Error& error) { lose(error); });
     std::lock_guard lock(relay_->mutex);

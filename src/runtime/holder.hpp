@@ -21,6 +21,10 @@ struct HolderOptions {
     int pool_threads_max = 0;  ///< 0 = concurrency + 16: checks and deaf steps never starve the others
     /// Final tasks older than this are deleted, hourly.
     core::Micros retention;
+    /// Of a process that works several stores; null: this one has engine.concurrency for itself.
+    std::shared_ptr<Slots> slots;
+    /// A store that cannot be reached at the start is opened later.
+    bool may_be_away = false;
 
     HolderOptions();
 };
@@ -35,8 +39,8 @@ struct HolderParts {
 
 class Holder {
 public:
-    /// Opens the store. Nothing is claimed before work(). Errors: those of the parts; store_unavailable when the system
-    /// gives no threads.
+    /// Opens the store. Nothing is claimed before work(). Errors: those of the parts (but for a store that may be away:
+    /// the reader must then open its own); store_unavailable when the system gives no threads.
     static Result<std::unique_ptr<Holder>> open(HolderParts parts, const Registry& registry, HolderOptions options);
     ~Holder();
 
@@ -79,6 +83,8 @@ public:
     /// Reads on the calling thread, after the read that is under way. Not from the loop thread.
     void read_here(const std::function<void(core::Reader&)>& work);
 
+    /// The store cannot be reached now. Any thread.
+    bool is_away() const { return batcher_.is_store_away(); }
     AsioLoop& loop() { return loop_; }
     Engine& engine() { return *engine_; }
     StoreThread& store_thread() { return *store_thread_; }

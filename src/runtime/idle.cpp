@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <mutex>
 #include <set>
 
 namespace pawl::runtime {
@@ -113,7 +114,53 @@ private:
     std::set<std::pair<std::string, std::string>> paused_queues_;  // with pending tasks; by the last look
 };
 
+// A step of one store's task may submit to another store that was idle already: a second round sees it.
+class AllIdleWatch : public std::enable_shared_from_this<AllIdleWatch> {
+public:
+    AllIdleWatch(std::vector<Holder*> holders, const Registry& registry, std::vector<std::string> queues,
+                 std::function<void()> idle)
+        : holders_(std::move(holders)), registry_(registry), queues_(std::move(queues)), idle_(std::move(idle)) {}
+
+    void look() {
+        left_ = holders_.size();
+        now_.assign(holders_.size(), {});
+        for (std::size_t i = 0; i < holders_.size(); ++i)
+            holders_[i]->loop().post([self = shared_from_this(), i] {
+                when_idle(*self->holders_[i], self->registry_, self->queues_, [self, i] { self->one_is_idle(i); });
+            });
+    }
+
+private:
+    void one_is_idle(std::size_t i) {
+        bool is_last = false;
+        {
+            std::lock_guard lock(mutex_);
+            now_[i] = holders_[i]->engine().newest();
+            is_last = --left_ == 0;
+        }
+        if (is_last && now_ == before_) return idle_();
+        // What comes while the others have work is not to wait for them.
+        holders_[i]->resume_claims();
+        if (!is_last) return;
+        before_ = now_;
+        look();
+    }
+
+    const std::vector<Holder*> holders_;
+    const Registry& registry_;
+    const std::vector<std::string> queues_;
+    const std::function<void()> idle_;
+    std::mutex mutex_;
+    std::size_t left_ = 0;
+    std::vector<core::FeedCursor> now_, before_;
+};
+
 }  // namespace
+
+void when_all_idle(std::vector<Holder*> holders, const Registry& registry, const std::vector<std::string>& queues,
+                   std::function<void()> idle) {
+    std::make_shared<AllIdleWatch>(std::move(holders), registry, queues, std::move(idle))->look();
+}
 
 void when_idle(Holder& holder, const Registry& registry, std::vector<std::string> queues, std::function<void()> idle) {
     std::make_shared<IdleWatch>(holder, registry, std::move(queues), std::move(idle))->start();

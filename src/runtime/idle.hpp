@@ -15,4 +15,9 @@ namespace pawl::runtime {
 /// lost for good: nothing more will be done. Loop thread; both outlive the call.
 void when_idle(Holder& holder, const Registry& registry, std::vector<std::string> queues, std::function<void()> idle);
 
+/// The same of several stores together: `idle` is called on the loop of one of them when, between two looks at each,
+/// nothing happened in any. Claims go on meanwhile, and behind it. All must be closed before the first of them goes.
+void when_all_idle(std::vector<Holder*> holders, const Registry& registry, const std::vector<std::string>& queues,
+                   std::function<void()> idle);
+
 }  // namespace pawl::runtime

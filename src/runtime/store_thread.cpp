@@ -36,10 +36,11 @@ void StoreThread::with_store(std::function<void(core::Store*)> f) {
 void StoreThread::run() {
     name_thread("pawl-store");
     using What = Turns::What;
-    Turns::Next next;
+    Turns::Next next{turns_.store() ? What::take : What::reopen};
     std::vector<Item> items;
-    bool is_short = false;
+    bool is_short = false, was_open = false;
     for (;;) {
+        was_open = was_open || turns_.store();
         // At the end nobody waits for a store that is lost or a disk that is full: nothing of it was acknowledged.
         is_short = next.pause > core::Micros{0} && !pause(next.pause);
         if (is_short) break;
@@ -54,7 +55,8 @@ void StoreThread::run() {
     do_chores();
     refuse_late(is_short);
     if (!turns_.store()) {
-        end_.not_closed = turns_.error();
+        // One that never came held nothing.
+        if (was_open) end_.not_closed = turns_.error();
     } else if (auto closed = turns_.store()->close(); !closed) {
         end_.not_closed = closed.error();
     }

@@ -26,8 +26,8 @@ class StoreThread {
 public:
     using Open = std::function<Result<std::unique_ptr<core::Store>>()>;
 
-    /// `open` is called again after the store was lost. `fatal` is called on the loop when it cannot be opened for a
-    /// reason that waiting does not heal.
+    /// `open` is called again after the store was lost, and when there is none yet. `fatal` is called on the loop when
+    /// it cannot be opened for a reason that waiting does not heal.
     StoreThread(Batcher& batcher, Loop& loop, Engine& engine, std::unique_ptr<core::Store> store, Open open,
                 std::function<void(Error)> fatal);
     ~StoreThread() { finish(); }

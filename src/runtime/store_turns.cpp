@@ -44,6 +44,7 @@ StoreTurnsBase::Next StoreTurnsBase::after_flush() {
     const core::Micros now = parts_.batcher.clock().boot();
     if (std::exchange(away_since_, std::nullopt)) {
         wait_ = core::Micros{0};
+        parts_.batcher.set_store_away(false);
         spdlog::info("store: it is back; nothing was lost");
         parts_.loop.post([&engine = parts_.engine] { engine.look_around(); });
     }
@@ -65,8 +66,10 @@ StoreTurnsBase::Next StoreTurnsBase::after_failure(BatchEnd end) {
 
 // Everything that is held goes on: its steps run, and what they record waits here.
 StoreTurnsBase::Next StoreTurnsBase::wait_for_store() {
+    parts_.batcher.shed_claims(items_);
     if (!away_since_) {
         away_since_ = parts_.batcher.clock().boot();
+        parts_.batcher.set_store_away(true);
         spdlog::error("store: {}; it is tried again, running tasks are kept", error_.message);
     } else {
         spdlog::debug("store: still away: {}", error_.message);
@@ -147,6 +150,7 @@ StoreTurnsBase::Next StoreTurnsBase::lose() {
         engine.on_store_lost(std::move(unanswered), error);
     });
     store_.reset();
+    parts_.batcher.set_store_away(true);
     if (is_damaged) return give_up(cause);
     // At once, unless it fails again and again.
     if (was_sound) wait_ = core::Micros{0};
@@ -161,6 +165,7 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
     auto opened = parts_.open();
     if (opened) {
         store_ = std::move(*opened);
+        parts_.batcher.set_store_away(false);
         opened_at_ = parts_.batcher.clock().boot();
         parts_.loop.post([&engine = parts_.engine] { engine.on_store_back(); });
         return {What::take};
@@ -171,6 +176,7 @@ StoreTurnsBase::Next StoreTurnsBase::reopen() {
     error_ = not_open(opened.error());
     if (!heals) return give_up(opened.error());
     refuse(parts_.batcher.take());
+    spdlog::debug("store: still away: {}", opened.error().message);
     return {What::reopen, next_wait()};
 }
 

@@ -51,7 +51,23 @@ void WorkerBackend::close() {
     gate_.wait_until_empty();
 }
 
+bool WorkerBackend::is_away() {
+    const CallGate::Pass pass(gate_);
+    return pass && holder_.is_away();
+}
+
 void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
+    wait_until_told_idle([&](std::function<void()> idle) {
+        holder_.loop().post([&holder = holder_, &registry = registry_, queues, idle = std::move(idle)] {
+            when_idle(holder, registry, queues, [&holder, idle] {
+                holder.resume_claims();
+                idle();
+            });
+        });
+    });
+}
+
+void WorkerBackend::wait_until_told_idle(const std::function<void(std::function<void()> idle)>& watch) {
     const CallGate::Pass pass(gate_);
     if (!pass) return;
     IdleTurns& turns = *idle_;
@@ -60,16 +76,13 @@ void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
     if (turns.is_closed) return;
     turns.is_watching = true;
     auto is_idle = std::make_shared<bool>(false);
-    holder_.loop().post([&holder = holder_, &registry = registry_, queues, idle = idle_, is_idle] {
-        when_idle(holder, registry, queues, [&holder, idle, is_idle] {
-            holder.resume_claims();
-            {
-                std::lock_guard done(idle->mutex);
-                *is_idle = true;
-                idle->is_watching = false;
-            }
-            idle->changed.notify_all();
-        });
+    watch([idle = idle_, is_idle] {
+        {
+            std::lock_guard done(idle->mutex);
+            *is_idle = true;
+            idle->is_watching = false;
+        }
+        idle->changed.notify_all();
     });
     turns.changed.wait(lock, [&] { return turns.is_closed || *is_idle; });
 }
@@ -79,6 +92,7 @@ Result<core::Submit> WorkerBackend::make(std::string_view type, std::string inpu
     request.type = type;
     request.input = std::move(input);
     request.options = options;
+    request.shard = static_cast<std::uint8_t>(shard_.load());
     apply_defaults(request, registry_);
     return core::make_submit(std::move(request), holder_.clock().wall(),
                              {holder_.random().next(), holder_.random().next()});

@@ -7,6 +7,7 @@
 
 #include <pawl/client.hpp>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -23,8 +24,15 @@ public:
     /// handles may live on.
     void close();
 
+    /// The shard of the store that this holder works: it stands in the ids of new tasks. Any thread.
+    void set_shard(int shard) { shard_ = shard; }
+    /// False once it is closed: who asks anyway is told so.
+    bool is_away();
+
     /// Waits until nothing of `queues` (empty = all) is running or pending here (runtime/idle.hpp), or until close().
     void wait_until_idle(const std::vector<std::string>& queues);
+    /// The same where more than this holder is to be idle: `watch` calls what it is given when that is so.
+    void wait_until_told_idle(const std::function<void(std::function<void()> idle)>& watch);
 
     Result<Submitted> submit(std::string_view type, std::string input, const SubmitOptions& options) override;
     std::vector<Result<Submitted>> submit_many(std::string_view type, std::vector<std::string> inputs,
@@ -52,6 +60,7 @@ private:
     };
 
     CallGate gate_;
+    std::atomic<int> shard_ = 0;
     const std::shared_ptr<IdleTurns> idle_ = std::make_shared<IdleTurns>();
     Holder& holder_;  // not after close()
     const Registry& registry_;

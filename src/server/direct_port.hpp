@@ -31,6 +31,8 @@ public:
     void set_defaults(core::SubmitRequest& request) const override {
         if (defaults_) defaults_(request);
     }
+    void set_shard(int shard) { shard_ = shard; }
+    int shard() const override { return shard_; }
     std::string store_name() const override { return name_; }
     const core::Clock& clock() const override { return *clock_; }
     core::Instant store_now() const override;
@@ -47,6 +49,7 @@ private:
     const core::Clock* clock_;
     core::Random* random_;
     std::string name_;
+    int shard_ = 0;
     Defaults defaults_;
     core::Instant last_now_{};
     std::optional<Error> broken_;  ///< a write failed: what the store holds now is not known

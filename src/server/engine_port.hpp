@@ -5,6 +5,7 @@
 #include "runtime/holder.hpp"
 #include "server/port.hpp"
 
+#include <atomic>
 #include <string>
 
 namespace pawl::server {
@@ -28,6 +29,9 @@ public:
     std::optional<WorkerStatus> worker() const override;
     std::vector<LiveStep> live_steps(core::TaskRef task) const override;
     void set_defaults(core::SubmitRequest& request) const override;
+    /// Any thread.
+    void set_shard(int shard) { shard_ = shard; }
+    int shard() const override { return shard_; }
     std::string store_name() const override { return name_; }
     const core::Clock& clock() const override { return holder_.clock(); }
     core::Instant store_now() const override { return holder_.engine().now(); }
@@ -40,6 +44,7 @@ private:
     const runtime::Registry& registry_;
     const runtime::EngineOptions options_;
     const std::string name_;
+    std::atomic<int> shard_ = 0;
     bool working_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include "core/validate.hpp"
 #include "server/parameters.hpp"
 #include "server/resources.hpp"
+#include "server/shards.hpp"
 #include "server/task_json.hpp"
 
 #include <algorithm>
@@ -62,12 +63,23 @@ void read_cursor(Parameters& parameters, core::ListFilter& filter) {
     else filter.before = ref;
 }
 
+// For who puts pages together: each row begins with the cursor behind it.
+void append_with_cursor(JsonText& json, const core::TaskRow& row) {
+    JsonText plain;
+    append_task(plain, row);
+    json.raw("{\"cursor\":\"" + format_cursor(row.ref) + "\"," + plain.str().substr(1));
+}
+
 Response page(core::Reader& reader, const core::ListFilter& filter, const Call& call) {
     const auto rows = reader.list(filter);
     if (!rows) return call.refusal(rows.error());
     JsonText json;
     json.open().name("tasks").open('[');
-    for (const core::TaskRow& row : *rows) append_task(json, row);
+    const bool has_cursors = !call.request->header(row_cursors).empty();
+    for (const core::TaskRow& row : *rows) {
+        if (has_cursors) append_with_cursor(json, row);
+        else append_task(json, row);
+    }
     json.close(']');
     const bool full = std::ssize(*rows) >= filter.tasks_max;
     json.text_or_null("next_cursor", full ? format_cursor(rows->back().ref) : std::string()).close();

@@ -74,6 +74,9 @@ public:
     /// definition); nothing when this program does not have the type.
     virtual void set_defaults(core::SubmitRequest& request) const = 0;
 
+    /// The shard of the store that this port leads to: it stands in the ids of new tasks.
+    virtual int shard() const { return 0; }
+
     /// Path of the file, for people; "memory" where there is none.
     virtual std::string store_name() const = 0;
     virtual const core::Clock& clock() const = 0;

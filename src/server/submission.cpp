@@ -120,6 +120,7 @@ Submission read_submission(std::string_view json, std::string_view header_key, P
         return submission;
     }
     port.set_defaults(request);
+    request.shard = static_cast<std::uint8_t>(port.shard());
     const core::IdChance chance{port.random().next(), port.random().next()};
     auto command = core::make_submit(std::move(request), port.clock().wall(), chance);
     if (command) {

@@ -1,5 +1,5 @@
 // A step ignores its stop while its worker is drained: what becomes of its task, and what still runs afterwards.
-#include "cli/held_store.hpp"
+#include "cli/held_stores.hpp"
 #include "cli/program.hpp"
 #include "runtime/worker_backend.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -41,15 +41,15 @@ protected:
     std::string file() const { return folder_.path() + "/pawl.db"; }
     bool is_held() const { return store::sqlite_holder(file()).value().has_value(); }
 
-    std::unique_ptr<cli::HeldStore> work(const Program& program) const {
+    std::unique_ptr<cli::HeldStores> work(const Program& program) const {
         cli::HeldStoreOptions options;
         options.holder.engine.stop_grace = options.holder.engine.hard_stop = 2ms;
-        auto held = cli::HeldStore::open(cli::file_url(file()), program.impl().registry, options).value();
-        held->holder().run_in_background();
+        auto held = cli::HeldStores::open(cli::file_url(file()), program.impl().registry, options).value();
+        held->run_in_background();
         held->work();
         return held;
     }
-    static void drain(cli::HeldStore& held) {
+    static void drain(cli::HeldStores& held) {
         std::promise<void> drained;
         held.drain([&] { drained.set_value(); });
         drained.get_future().wait();
@@ -69,14 +69,14 @@ TEST_P(LeftBehind, ItsTaskIsHandedBackAndNothingOfItsProgramIsUsedAgain) {
     auto held = work(*program);
     std::string id;
     {
-        runtime::WorkerBackend backend(held->holder(), program->impl().registry, [](const auto&) { return ""; });
+        runtime::WorkerBackend backend(held->at(0).holder(), program->impl().registry, [](const auto&) { return ""; });
         id = backend.submit("deaf", GetParam() ? "1" : "0", SubmitOptions()).value().id;
         backend.close();
     }
     meeting.begun.get_future().wait();
     drain(*held);
 
-    cli::HeldStore::leave_behind(std::move(held), program->impl().shared_from_this());
+    cli::HeldStores::leave_behind(std::move(held), program->impl().shared_from_this());
 
     EXPECT_EQ(row(id).state, TaskState::pending) << "handed back before anybody could end the process";
     EXPECT_TRUE(is_held()) << "its function still runs";

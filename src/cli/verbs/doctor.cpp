@@ -34,6 +34,17 @@ std::string worker_lines(const Answer& answer) {
     return lines;
 }
 
+std::string shard_lines(const Answer& answer) {
+    std::string lines;
+    for (const Answer& shard : answer.objects("shards")) {
+        const std::string what = shard.has("detail")
+                                     ? "missing: " + shard.text("detail")
+                                     : (shard.flag("ok") ? "sound: " : "damaged: ") + shard.text("store");
+        lines += (lines.empty() ? "shards  " : "        ") + terminal_text(shard.text("shard") + " " + what) + "\n";
+    }
+    return lines;
+}
+
 // A file that is too damaged to be opened is looked at without opening it as a store. The same shape of answer.
 Result<server::Response> look_inside(const Console& console, const Error& damage) {
     auto findings = store::inspect_sqlite_file(console.store().place);
@@ -61,7 +72,9 @@ int doctor(Console& console) {
         return sound ? exit_code::ok : exit_code::store;
     }
     std::string out = (is_file ? "file    " : "server  ") + terminal_text(answer.text("store")) + "\n";
-    out += std::string("store   ") + (sound ? "sound" : "damaged") + "\n";
+    const bool is_damaged = !sound && !console.is_incomplete();
+    out += std::string("store   ") + (sound ? "sound" : is_damaged ? "damaged" : "not seen as a whole") + "\n";
+    out += shard_lines(answer);
     for (const std::string& finding : answer.texts("findings")) out += "        " + terminal_text(finding) + "\n";
     if (!answer.has("tasks")) {  // it could not be opened
         console.out(out);
@@ -77,7 +90,7 @@ int doctor(Console& console) {
     if (is_file) out += "worker  " + terminal_text(worker_line(answer)) + "\n";
     else out += worker_lines(answer);
     console.out(out);
-    if (!sound) console.note("pawl: the file is damaged; restore a backup");
+    if (is_damaged || !answer.texts("findings").empty()) console.note("pawl: the file is damaged; restore a backup");
     return sound ? exit_code::ok : exit_code::store;
 }
 

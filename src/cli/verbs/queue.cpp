@@ -71,7 +71,8 @@ Verb queue_verb() {
     const auto declare_set = [](Arguments& arguments) -> Action {
         auto options = std::make_shared<SetOptions>();
         arguments.required("QUEUE", options->queue, "name of the queue; it need not have tasks yet")
-            .option("--concurrency", "N", options->concurrency, "running tasks at once; 0 = no limit")
+            .option("--concurrency", "N", options->concurrency,
+                    "running tasks at once; 0 = no limit. Of several shards each gets its part, at least 1")
             .option("--depth-max", "N", options->depth_max, "tasks that may wait; 0 = no limit")
             .flag("--pause", options->pause, "start no task of it")
             .flag("--resume", options->resume, "start its tasks again");

@@ -13,7 +13,6 @@
 
 #include <unistd.h>
 
-#include <future>
 #include <memory>
 #include <thread>
 
@@ -167,7 +166,7 @@ int after_signal(Console& console, const std::string& id, int signal, const std:
 }
 
 // Works the file in this process and follows the task from a thread beside it.
-int work_here(Console& console, HeldStore& held, const Options& options, std::string& id, std::string& after) {
+int work_here(Console& console, HeldStores& held, const Options& options, std::string& id, std::string& after) {
     Working working(held);
     struct Followed {
         int exit = exit_code::ok;
@@ -177,21 +176,10 @@ int work_here(Console& console, HeldStore& held, const Options& options, std::st
     // Set when the loop has ended. What was posted and not run by then runs while the file is closed, when all of this
     // is gone.
     const auto left = std::make_shared<std::atomic<bool>>(false);
-    const Ask ask = [&](server::Request request) -> Result<server::Response> {
-        auto response = std::make_shared<std::promise<server::Response>>();
-        auto future = response->get_future();
-        held.holder().loop().post([&held, left, response, request = std::move(request)]() mutable {
-            if (*left) return;
-            held.router().handle(std::move(request),
-                                 [response](server::Response r) { response->set_value(std::move(r)); });
-        });
-        while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
-            if (*left) return Error{Errc::unreachable, "the worker has stopped"};
-        {
-            auto answered = future.get();
-            if (!answered.ok()) return server::error_of(answered);
-            return answered;
-        }
+    const Ask ask = [&](const server::Request& request) -> Result<server::Response> {
+        auto answer = held.ask(request, [left] { return left->load(); });
+        if (answer && !answer->ok()) return server::error_of(*answer);
+        return answer;
     };
     std::thread follower([&] {
         if (id.empty()) {
@@ -207,7 +195,7 @@ int work_here(Console& console, HeldStore& held, const Options& options, std::st
             if (!end) followed.exit = console.fail(end.error());
             else if (*end) followed = {report(console, **end, id), true};
         }
-        held.holder().loop().post([&working, left] {
+        held.main_loop().post([&working, left] {
             if (!*left) working.leave();
         });
     });
@@ -215,8 +203,7 @@ int work_here(Console& console, HeldStore& held, const Options& options, std::st
     const int signal = working.run();
     *left = true;
     follower.join();
-    if (working.lost())
-        return leave_functions_behind(held, held.holder().engine().options().hard_stop, console.fail(*working.lost()));
+    if (working.lost()) return leave_functions_behind(held, held.options().hard_stop, console.fail(*working.lost()));
     const std::optional<Error> loss = loss_of(held.close_store());
     // A signal may come when the answer has been told already.
     int code = followed.exit;
@@ -243,7 +230,7 @@ int run(Console& console, runtime::Registry& registry, const Options& options) {
         console.connection().release();
         HeldStoreOptions held_options;
         held_options.lock_wait = core::Micros{0};
-        auto held = HeldStore::open(console.store(), registry, held_options);
+        auto held = HeldStores::open(console.store(), registry, held_options);
         if (held) return work_here(console, **held, options, id, after);
         if (held.error().code != Errc::store_locked) return console.fail(held.error());
 

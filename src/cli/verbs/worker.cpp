@@ -2,7 +2,6 @@
 #include "cli/engine_verbs.hpp"
 #include "cli/working.hpp"
 #include "core/validate.hpp"
-#include "runtime/idle.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -51,23 +50,21 @@ int worker(Console& console, runtime::Registry& registry, Options options) {
     // Not for users: shows in tests that a workflow replays, since every wait drops its frame.
     const char* park = std::getenv("PAWL_PARK_EVERYWHERE");
     held_options.holder.engine.park_everywhere = park && std::string_view(park) == "1";
-    auto held = HeldStore::open(console.store(), registry, held_options);
+    auto held = HeldStores::open(console.store(), registry, held_options);
     if (!held) return console.fail(held.error());
 
     Working working(**held);
     // What the loop has not run by its end runs while the file is closed, when `working` is gone.
     const auto here = std::make_shared<bool>();
     if (options.until_idle)
-        (*held)->holder().loop().post([&, here = std::weak_ptr(here)] {
-            runtime::when_idle((*held)->holder(), registry, options.queues, [&working, here] {
-                if (!here.expired()) working.leave();
-            });
+        (*held)->when_idle(registry, options.queues, [&working, here = std::weak_ptr(here)] {
+            if (!here.expired()) working.leave();
         });
     (*held)->work();
     spdlog::info("worker: working {}, {} tasks at once", console.store().shown, held_options.holder.engine.concurrency);
     working.run();
-    const runtime::EngineOptions& engine = (*held)->holder().engine().options();
-    if (working.lost()) return leave_functions_behind(**held, engine.hard_stop, console.fail(*working.lost()));
+    if (working.lost())
+        return leave_functions_behind(**held, (*held)->options().hard_stop, console.fail(*working.lost()));
     int code = exit_code::ok;
     if (const auto loss = loss_of((*held)->close_store())) code = console.fail(*loss);
     return leave_functions_behind(**held, left_after_drain, code);
@@ -81,7 +78,8 @@ Verb worker_verb(runtime::Registry& registry) {
         arguments
             .flag("--until-idle", options->until_idle,
                   "exit when nothing that it serves is running or pending (back-offs and delays are waited for)")
-            .option("--concurrency", "N", options->concurrency, "tasks running at once, 1 to 4096 (default 64)")
+            .option("--concurrency", "N", options->concurrency,
+                    "tasks running at once, 1 to 4096 (default 64); over all shards")
             .list("--queues", "QUEUE,...", options->queues, "only these queues (default: all)")
             .list("--types", "TYPE,...", options->types, "only these types (default: all of the program)")
             .footer(

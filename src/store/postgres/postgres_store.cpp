@@ -3,6 +3,7 @@
 #include "core/assert.hpp"
 #include "store/postgres/postgres_queries.hpp"
 #include "store/postgres/postgres_schema.hpp"
+#include "store/postgres/postgres_shards.hpp"
 #include "store/postgres/postgres_tables.hpp"
 #include "store/postgres/worker_lease.hpp"
 
@@ -126,6 +127,7 @@ Result<void> PostgresStore::open(MakeLedger make) {
     if (!options_.create)
         if (auto readable = check_readable(connection_); !readable) return readable;
     if (auto migrated = migrate(connection_); !migrated) return migrated;
+    if (auto checked = check_place(connection_, options_.place); !checked) return checked;
     membership_.dead = options_.dead;
     tables_.set_membership(membership_);
     Opening opening;
@@ -298,9 +300,10 @@ std::optional<bool> PostgresStore::was_committed() {
 
 class PostgresReader final : public Reader {
 public:
-    Result<void> open(const PostgresUrl& url) {
+    Result<void> open(const PostgresUrl& url, const ShardPlace& place) {
         if (auto opened = connection_.open(url, connect_max); !opened) return opened;
-        return check_readable(connection_);
+        if (auto readable = check_readable(connection_); !readable) return readable;
+        return check_place(connection_, place);
     }
     Result<TaskRow> get(const TaskId& id) override { return queries_.get(id); }
     Result<TaskRow> get(TaskRef ref) override { return queries_.get(ref); }
@@ -336,11 +339,11 @@ Result<std::unique_ptr<Store>> open_postgres(const std::string& url, const Postg
     return std::unique_ptr<Store>(std::move(store));
 }
 
-Result<std::unique_ptr<Reader>> open_postgres_reader(const std::string& url) {
+Result<std::unique_ptr<Reader>> open_postgres_reader(const std::string& url, const ShardPlace& place) {
     auto parsed = parse_postgres_url(url);
     if (!parsed) return parsed.error();
     auto reader = std::make_unique<PostgresReader>();
-    if (auto opened = reader->open(*parsed); !opened) return opened.error();
+    if (auto opened = reader->open(*parsed, place); !opened) return opened.error();
     return std::unique_ptr<Reader>(std::move(reader));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/ledger.hpp"
+#include "core/shards.hpp"
 #include "core/store.hpp"
 
 #include <functional>
@@ -16,6 +17,8 @@ struct PostgresOptions {
     std::string program = "pawl";
     /// Make the tables where there are none; otherwise their absence is not_found.
     bool create = true;
+    /// What the schema must say of its place (store/postgres/postgres_shards.hpp); usually a store of its own.
+    core::ShardPlace place{};
     /// Called from a thread of the store when another process did something that concerns this one: an empty batch
     /// sees it.
     std::function<void()> wake{};
@@ -35,13 +38,13 @@ struct PostgresOptions {
 /// The store is registered as a worker with its first Claim; until then it is a client, which holds nothing. A batch is
 /// durable when apply() returns. While the server is away apply() fails and keeps_batch() is true.
 ///
-/// Errors: bad_input (the URL), refused (password, database, a server that would lose what it acknowledges, a standby,
-/// a schema of others), store_newer, store_unavailable.
+/// Errors: bad_input (the URL, or a schema with another place), refused (password, database, a server that would lose
+/// what it acknowledges, a standby, a schema of others), store_newer, store_unavailable.
 Result<std::unique_ptr<core::Store>> open_postgres(const std::string& url, const PostgresOptions& options = {},
                                                    core::MakeLedger make = core::make_ledger<core::AllGuards>);
 
 /// Reads on a connection of its own; connects again by itself.
 /// Errors: as above, and not_found where there are no tables.
-Result<std::unique_ptr<core::Reader>> open_postgres_reader(const std::string& url);
+Result<std::unique_ptr<core::Reader>> open_postgres_reader(const std::string& url, const core::ShardPlace& place = {});
 
 }  // namespace pawl::store

@@ -92,7 +92,7 @@ Result<std::unique_ptr<WorkerLease>> WorkerLease::take(PgConnection& connection,
                                            .text(PAWL_VERSION)
                                            .text(types)
                                            .text(queues)
-                                           .int4(claim.tasks_max)
+                                           .int4(claim.slots > 0 ? claim.slots : claim.tasks_max)
                                            .int8(options.length.count()),
                                        answer_max);
     if (!rows) return to_error(rows.error(), connection.url().shown + ": registering as a worker");

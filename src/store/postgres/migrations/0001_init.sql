@@ -10,7 +10,9 @@ create table meta(
     min_writer int not null,          -- nor write
     journal_format_max int not null,  -- highest journal.format in the store
     store_id uuid not null default gen_random_uuid(),
-    shard int not null default 0      -- part of the ids of tasks that are made by pawl_submit
+    shard int not null default 0,     -- the byte in the ids of its tasks that says where they are
+    shards int not null default 1,    -- how many schemas make the store; fixed for ever
+    store_group text                  -- the same in all of them; null: this schema is a store of its own
 );
 insert into meta values(true, 1, 1, 1, 1);
 
