@@ -15,6 +15,7 @@ void get_journal(Call call, std::string task);                        // GET  /v
 void get_result(Call call, std::string task);                         // GET  /v1/tasks/{id}/result
 void get_why(Call call, std::string task);                            // GET  /v1/tasks/{id}/why
 void operate(Call call, std::string task, core::Operate::Verb verb);  // POST /v1/tasks/{id}/{verb}
+void operate_on_many(Call call);                                      // POST /v1/tasks:operate
 void get_events(Call call);                                           // GET  /v1/events
 void list_queues(Call call);                                          // GET  /v1/queues
 void set_queue(Call call, std::string name);                          // PUT  /v1/queues/{name}

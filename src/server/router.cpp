@@ -1,14 +1,13 @@
 #include "server/router.hpp"
 
 #include "core/shown.hpp"
+#include "server/operation.hpp"
 #include "server/resources.hpp"
 
 #include <optional>
 
 namespace pawl::server {
 namespace {
-
-using Verb = core::Operate::Verb;
 
 std::vector<std::string_view> segments(std::string_view path) {
     std::vector<std::string_view> parts;
@@ -19,18 +18,6 @@ std::vector<std::string_view> segments(std::string_view path) {
         path.remove_prefix(part.size());
     }
     return parts;
-}
-
-std::optional<Verb> verb_of(std::string_view name) {
-    constexpr std::pair<std::string_view, Verb> verbs[] = {
-        {"cancel", Verb::cancel}, {"kill", Verb::kill},       {"pause", Verb::pause},
-        {"resume", Verb::resume}, {"retry", Verb::retry},     {"resolve", Verb::resolve},
-        {"signal", Verb::signal}, {"approve", Verb::approve}, {"deny", Verb::deny},
-    };
-    for (const auto& [known, verb] : verbs) {
-        if (known == name) return verb;
-    }
-    return std::nullopt;
 }
 
 void no_such_path(const Call& call) {
@@ -81,6 +68,7 @@ void route(Call call) {
     if (parts.size() != 2) return no_such_path(call);
     if (resource == "tasks") return route_tasks(std::move(call));
     if (resource == "tasks:bulk") return only("POST", submit_bulk, std::move(call));
+    if (resource == "tasks:operate") return only("POST", operate_on_many, std::move(call));
     if (resource == "events") return only("GET", get_events, std::move(call));
     if (resource == "queues") return only("GET", list_queues, std::move(call));
     if (resource == "backup") return only("POST", make_backup, std::move(call));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 
 namespace pawl::server {
 namespace {
@@ -148,6 +149,45 @@ Result<Response> list_shards(Shards& shards, const Request& request) {
         else has_more = true;
     }
     json.close(']').text_or_null("next_cursor", has_more ? join_places(*places) : std::string());
+    return whole(json, answers);
+}
+
+// A page of each shard at once: there is no order between them to be kept.
+Result<Response> operate_on_shards(Shards& shards, const Request& request) {
+    const std::string* cursor = request.parameter("cursor");
+    auto places = split_places(cursor ? *cursor : "", shards.count(), no_start);
+    if (!places) return refuse_cursor(request, "cursor");
+    std::vector<std::optional<Request>> requests(places->size());
+    for (std::size_t s = 0; s < places->size(); ++s) {
+        const std::string& place = (*places)[s];
+        if (place == at_end) continue;
+        requests[s] = request;
+        std::erase_if(requests[s]->query, [](const auto& parameter) { return parameter.first == "cursor"; });
+        if (place != no_start) requests[s]->query.emplace_back("cursor", place);
+    }
+    const ShardAnswers answers = shards.ask_all(std::move(requests));
+    if (auto refused = first_refusal(answers)) return *refused;
+
+    JsonText json;
+    json.open().name("results").open('[');
+    std::int64_t matched = 0, changed = 0, refused = 0;
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t s = 0; s < answers.size(); ++s) {
+        (*places)[s] = at_end;  // of one that is away, too: whoever asks is told, and asks again
+        if (!answers[s] || !*answers[s]) continue;
+        auto body = Body::parse((*answers[s])->body, Origin::ours);
+        if (!body) continue;
+        if (const auto raw = body->raw("results"))
+            if (const auto split = split_array(*raw))
+                for (const std::string_view element : *split) json.raw(element);
+        matched += body->integer("matched", 0, most).value_or(0);
+        changed += body->integer("changed", 0, most).value_or(0);
+        refused += body->integer("refused", 0, most).value_or(0);
+        if (auto next = body->text("next_cursor")) (*places)[s] = *next;
+    }
+    const bool has_more = std::ranges::any_of(*places, [](const std::string& place) { return place != at_end; });
+    json.close(']').field("matched", matched).field("changed", changed).field("refused", refused);
+    json.text_or_null("next_cursor", has_more ? join_places(*places) : std::string());
     return whole(json, answers);
 }
 

@@ -140,6 +140,7 @@ Result<Response> call_shards(Shards& shards, const Request& request) {
     if (request.path == "/v1/tasks")
         return request.method == "POST" ? submit_to_shard(shards, request) : list_shards(shards, request);
     if (request.path == "/v1/tasks:bulk") return submit_to_shards(shards, request);
+    if (request.path == "/v1/tasks:operate") return operate_on_shards(shards, request);
     if (request.path == "/v1/events") return events_of_shards(shards, request);
     if (request.path == "/v1/queues") return queues_of_shards(shards, request);
     if (request.path.starts_with("/v1/queues/")) return set_queue_on_shards(shards, request);

@@ -48,6 +48,7 @@ using ShardAnswers = std::vector<std::optional<Result<Response>>>;
 Result<Response> submit_to_shard(Shards& shards, const Request& request);
 Result<Response> submit_to_shards(Shards& shards, const Request& request);
 Result<Response> list_shards(Shards& shards, const Request& request);
+Result<Response> operate_on_shards(Shards& shards, const Request& request);
 Result<Response> events_of_shards(Shards& shards, const Request& request);
 Result<Response> queues_of_shards(Shards& shards, const Request& request);
 Result<Response> set_queue_on_shards(Shards& shards, const Request& request);

@@ -436,5 +436,47 @@ TEST_F(RouterTest, UnknownPathsAndMethodsAreRefused) {
     EXPECT_EQ(api.get("/v1/version").text("api"), "v1");
 }
 
+// ---- a verb for many -----------------------------------------------------------------------------------------------
+
+TEST_F(RouterTest, AVerbForManyChangesWhatTheFilterFitsPageByPage) {
+    for (int i = 0; i < 5; ++i) api.submit(R"({"type":"echo","queue":"a"})");
+    const std::string other = api.submit(R"({"type":"echo","queue":"b"})");
+
+    const auto dry = api.post("/v1/tasks:operate?queue=a", R"({"verb":"cancel","dry_run":true})");
+    EXPECT_EQ(dry.json.at("matched").as_int64(), 5);
+    EXPECT_EQ(dry.json.at("changed").as_int64(), 0);
+    EXPECT_EQ(api.get("/v1/tasks?state=cancelled").json.at("tasks").get_array().size(), 0u);
+
+    const auto first = api.post("/v1/tasks:operate?queue=a&limit=3", R"({"verb":"cancel"})");
+    EXPECT_EQ(first.json.at("changed").as_int64(), 3);
+    const auto second =
+        api.post("/v1/tasks:operate?queue=a&limit=3&cursor=" + first.text("next_cursor"), R"({"verb":"cancel"})");
+    EXPECT_EQ(second.json.at("changed").as_int64(), 2);
+    EXPECT_TRUE(second.json.at("next_cursor").is_null());
+    EXPECT_EQ(api.get("/v1/tasks/" + other).text("state"), "pending");
+    EXPECT_EQ(api.post("/v1/tasks:operate?queue=a", R"({"verb":"cancel"})").json.at("matched").as_int64(), 0)
+        << "what is final is not asked";
+    EXPECT_EQ(api.post("/v1/tasks:operate?queue=a", R"({"verb":"retry"})").json.at("changed").as_int64(), 5);
+}
+
+TEST_F(RouterTest, AVerbForManyTellsWhatItWasRefused) {
+    const std::string id = api.submit(R"({"type":"echo"})");
+    const auto answer = api.post("/v1/tasks:operate?state=pending", R"({"verb":"retry"})");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.json.at("refused").as_int64(), 1);
+    const auto& result = answer.json.at("results").get_array().at(0).get_object();
+    EXPECT_EQ(result.at("id").as_string(), id);
+    EXPECT_TRUE(result.contains("problem"));
+}
+
+TEST_F(RouterTest, AVerbForManyIsCheckedBeforeAnythingIsChanged) {
+    api.submit(R"({"type":"echo"})");
+    expect_refused(api.post("/v1/tasks:operate", R"({"verb":"signal"})"), 422, "bad_input", "not for many");
+    expect_refused(api.post("/v1/tasks:operate", "{}"), 422, "bad_input", "verb");
+    expect_refused(api.post("/v1/tasks:operate?state=gone", R"({"verb":"kill"})"), 422, "bad_input", "no state");
+    expect_refused(api.post("/v1/tasks:operate?queue=a", R"({"verb":"kill","sure":true})"), 422, "bad_input", "sure");
+    EXPECT_EQ(api.get("/v1/tasks?state=pending").json.at("tasks").get_array().size(), 1u);
+}
+
 }  // namespace
 }  // namespace pawl

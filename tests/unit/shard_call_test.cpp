@@ -270,5 +270,29 @@ TEST_F(ShardCall, NothingIsListedWhenNobodyAnswers) {
         EXPECT_TRUE(call("GET", target).has_error()) << target;
 }
 
+TEST_F(ShardCall, AVerbForManyReachesThoseOfEveryShardThatIsThere) {
+    std::set<std::string> here, away;
+    for (int i = 0; i < 30; ++i) {
+        const std::string id = submit(R"({"type":"echo"})");
+        (shard_of(id) == 1 ? away : here).insert(id);
+    }
+    shards.away = {1};
+    std::string target = "/v1/tasks:operate?limit=4", cursor;
+    std::size_t changed = 0;
+    do {
+        const auto page = json("POST", target + cursor, R"({"verb":"cancel"})");
+        changed += static_cast<std::size_t>(page.at("changed").as_int64());
+        for (const auto& result : page.at("results").as_array())
+            EXPECT_TRUE(here.erase(text(result.as_object(), "id")));
+        EXPECT_EQ(page.contains("missing"), cursor.empty()) << "told once, by the page that asked it";
+        const auto& next = page.at("next_cursor");
+        cursor = next.is_null() ? "" : "&cursor=" + std::string(next.as_string());
+    } while (!cursor.empty());
+    EXPECT_TRUE(here.empty());
+    EXPECT_EQ(changed + away.size(), 30u);
+    shards.away.clear();
+    EXPECT_EQ(get("/v1/tasks?state=pending").at("tasks").as_array().size(), away.size());
+}
+
 }  // namespace
 }  // namespace pawl
