@@ -202,6 +202,24 @@ TEST_F(PostgresInbox, AWorkerThatWaitsIsCalled) {
     w->look_until([&](const Applied&) { return row(id).last_no != 0; });
 }
 
+// The server keeps a plan that it made while the table was empty.
+TEST_F(PostgresInbox, ManySubmitsInOneTransactionWalkNoTable) {
+    User u = user();
+    u.exec("vacuum analyze inbox; vacuum analyze task");
+    u.exec("begin");
+    for (const std::string key : {"null", "'k' || i"})
+        u.exec("do $$ begin for i in 1..200 loop perform pawl_submit('mail', '1', key => " + key +
+               "); end loop; end $$");
+    u.exec(R"(do $$ begin
+                if (select sum(seq_tup_read) from pg_stat_xact_user_tables
+                    where schemaname = current_schema() and relname <> 'meta') > 0 then
+                    raise exception 'a table was walked';
+                end if;
+              end $$)");
+    u.exec("commit");
+    EXPECT_EQ(number("select count(*) from inbox"), 400);
+}
+
 // ---- keys --------------------------------------------------------------------------------------------------------
 
 TEST_F(PostgresInbox, OneKeyIsOneTaskWhereverItIsGiven) {

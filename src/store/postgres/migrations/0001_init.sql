@@ -374,7 +374,10 @@ create function pawl_submit(
     max_attempts int default null,
     tags text[] default '{}',
     on_existing text default 'attach'
-) returns text language plpgsql volatile security definer set search_path from current as $$
+) returns text language plpgsql volatile security definer set search_path from current
+-- Plans are made while the tables are small and kept while they grow: none of them may walk a table, and what is priced
+-- for doing so is not worth compiling. The texts below are written for strings as the standard has them.
+set enable_seqscan = off set jit = off set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
     given text;
