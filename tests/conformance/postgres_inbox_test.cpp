@@ -303,6 +303,21 @@ TEST_F(PostgresInbox, ATransactionThatSeesThePastDoesNotDecideByIt) {
     }
 }
 
+// Both want the inbox's row and the key: in the same order.
+TEST_F(PostgresInbox, ATransactionThatSeesThePastAndABatchDoNotWaitForEachOther) {
+    User first = user(), second = user(), batch = user();
+    const std::string submit = "'mail', '1', key => 'k'";
+    second.exec("begin isolation level repeatable read; select 1 from meta");
+    first.submitted(submit);
+    batch.exec("begin; delete from inbox");
+    std::thread waits([&] { EXPECT_EQ(second.refusal(submit), "40001"); });
+    wait_until_blocked(second.pid());
+    batch.exec("insert into key values ('default', 'mail', 'k', 0, '')");
+    batch.exec("commit");
+    waits.join();
+    schema->exec("delete from key");  // its task was never made
+}
+
 // A transaction that has written something, and is not done; and so many others since that it tells.
 class OldTransaction {
 public:

@@ -331,17 +331,19 @@ language sql stable as $$
     limit 1 $$;
 
 -- A transaction that still sees what was before it waited for the key must not decide by that. The attempt leaves
--- nothing behind; whoever purges an old row of the key does not meet it.
+-- nothing behind; whoever purges an old row of the key does not meet it. First the inbox, then the key: as a batch that
+-- takes the key's row in, so that the two never wait for each other.
 create function pawl_check_newest(namespace text, type text, k text) returns void language plpgsql as $$
 begin
     begin
+        insert into inbox(public_id, namespace, queue, type, k, flow_key, priority, tags, trace_id, at, input)
+        values (uuid_send(gen_random_uuid()), $1, '', $2, $3, '', 0, '{}', '', 0, '');
         perform 1 from key where (key.namespace, key.type, key.k) = ($1, $2, $3) for update;
         if not found then insert into key values ($1, $2, $3, 0, ''); end if;
-        insert into inbox values (0, '', $1, '', $2, $3, '', 0, null, null, null, null, '{}', '', 0, '');
         raise exception using errcode = 'PW000';
     exception
         when sqlstate 'PW000' then return;
-        when unique_violation then
+        when unique_violation or deadlock_detected then
             raise exception using errcode = '40001', message = 'submit: another transaction has taken key ' ||
                 pawl_shown(k) || ' since this one began; nothing was stored', hint = 'Do the transaction again.';
     end;
