@@ -397,7 +397,8 @@ TEST_F(PostgresInbox, BadInputIsRefusedAndNamed) {
         {"'mail', '1', priority => 101", "priority 101"},
         {"'mail', '1', priority => null", "priority null"},
         {"'mail', '1', delay => '-1 second'", "delay of"},
-        {"'mail', '1', delay => '11 years'", "delay of"},
+        {"'mail', '1', delay => '10 years'", "delay of"},  // of 365.25 days each
+        {"'mail', '1', delay => '3652 days 1 microsecond'", "delay of"},
         {"'mail', '1', queue_timeout => '0'", "queue_timeout of"},
         {"'mail', '1', deadline => now() - interval '1 second'", "deadline"},
         {"'mail', '1', deadline => 'infinity'", "deadline"},
@@ -415,6 +416,9 @@ TEST_F(PostgresInbox, BadInputIsRefusedAndNamed) {
         {"'mail', repeat('[', 65) || repeat(']', 65)", "deeper than 64"},
         {"'mail', repeat('[', 100000) || repeat(']', 100000)", "deep"},
         {"'mail', '[1e309]'", "largest double"},
+        {"'mail', repeat('9', 249) || 'e99'", "largest double"},
+        {"'mail', '-' || repeat('9', 230) || '.5E+0079'", "largest double"},
+        {"'mail', '1.797693134862315807938e308'", "largest double"},  // half-way to what comes next
         {"'mail', '\"' || repeat('x', 1048575) || '\"'", "1 MiB"},
     };
     for (const auto& [arguments, words] : all) {
@@ -428,12 +432,12 @@ TEST_F(PostgresInbox, BadInputIsRefusedAndNamed) {
 TEST_F(PostgresInbox, WhatAClientMaySubmitAUserMayAsWell) {
     User u = user();
     for (const std::string input : {"repeat('[', 64) || repeat(']', 64)", "'\"\\u0000\"'", "'-1.7976931348623157e308'",
-                                    "'1e-400'", "'{\"a\":1,\"A\":2,\"b\":{\"a\":\":{\\\"a\\\":1}\"}}'",
+                                    "'1.797693134862315807937e308'", "repeat('9', 200) || 'e99'", "'1e-400'", "'{\"a\":1,\"A\":2,\"b\":{\"a\":\":{\\\"a\\\":1}\"}}'",
                                     "to_jsonb(array['x'])", "'\"' || repeat('x', 1048574) || '\"'"})
         u.submitted("'mail', " + input + ", key => " + "md5(random()::text)");
     auto w = worker();
     take_all(*w);
-    EXPECT_EQ(number("select count(*) from task where line = 1"), 7);
+    EXPECT_EQ(number("select count(*) from task where line = 1"), 9);
 }
 
 TEST_F(PostgresInbox, AFullQueueRefuses) {

@@ -248,9 +248,10 @@ end $$;
 -- Microseconds.
 create function pawl_length(field text, length interval, is_0_allowed bool) returns bigint language plpgsql immutable as $$
 begin
-    if length < interval '0' or length > interval '3652 days' or (length = interval '0' and not is_0_allowed) then
+    -- As seconds: as intervals ten years of twelve months are less than 3652 days.
+    if extract(epoch from length) not between 0 and 3652 * 86400 or (length = interval '0' and not is_0_allowed) then
         perform pawl_refuse(field || ' of ' || length || ' is not allowed', 'Give ' ||
-            case when is_0_allowed then '0 to 10 years.' else 'more than 0 and at most 10 years.' end);
+            case when is_0_allowed then '0 to 3652 days.' else 'more than 0 and at most 3652 days.' end);
     end if;
     return (extract(epoch from length) * 1000000)::bigint;
 end $$;
@@ -294,9 +295,10 @@ begin
     if pawl_colons(outside) <> pawl_colons(regexp_replace(value::text, strings, '', 'g')) then
         perform pawl_refuse('input: an object has a key twice', 'Give each key once.');
     end if;
-    is_big := outside ~ '[eE]\+?[0-9]{3}|[0-9]{250}';
-    if is_big and jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ > $most || @ < -$most))',
-                                    '{"most": 1.7976931348623157e308}') then
+    -- 200 digits and an exponent of two are not yet as much. The most is what is rounded to no double any more.
+    is_big := outside ~ '[eE]\+?[0-9]{3}|[0-9]{200}';
+    if is_big and jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ >= $most || @ <= -$most))',
+                                    '{"most": 1.79769313486231580793728971405303e308}') then
         perform pawl_refuse('input: a number is beyond the largest double', 'Give it as a string.');
     end if;
 end $$;
