@@ -303,6 +303,17 @@ TEST_F(PostgresInbox, ATransactionThatSeesThePastDoesNotDecideByIt) {
     }
 }
 
+TEST_F(PostgresInbox, SerializableTransactionsThatShareNoKeyDoNotDependOnEachOther) {
+    User first = user(), second = user();
+    first.submitted("'mail', '1'");
+    for (User* u : {&first, &second}) {
+        u->exec("begin isolation level serializable");
+        u->submitted("'mail', '1'");
+    }
+    first.exec("commit");
+    second.exec("commit");
+}
+
 // Both want the inbox's row and the key: in the same order.
 TEST_F(PostgresInbox, ATransactionThatSeesThePastAndABatchDoNotWaitForEachOther) {
     User first = user(), second = user(), batch = user();
