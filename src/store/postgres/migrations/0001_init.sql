@@ -356,8 +356,10 @@ declare
     most int := (select depth_max from queue q where (q.namespace, q.name) = ($1, $2));
 begin
     if most > 0 and most <= (select count(*) from inbox i where (i.namespace, i.queue) = ($1, $2)) +
-        (select count(*) from task where state = 0 and line_group = any(array(
-            select g.id from line_group g where (g.namespace, g.queue) = ($1, $2)))) then
+        (select (select count(*) from task where line = 1 and line_group = any(g.ids)) +
+                (select count(*) from task where line = 2 and line_group = any(g.ids)) +
+                (select count(*) from task where state = 0 and line is null and line_group = any(g.ids))
+         from (select array(select g.id from line_group g where (g.namespace, g.queue) = ($1, $2)) as ids) as g) then
         raise exception using errcode = 'PW429', hint = 'Try again later.', message =
             'submit: queue ' || pawl_shown(queue) || ' is at its maximum depth; nothing was stored';
     end if;
@@ -463,7 +465,8 @@ begin
     returning * into made;
     -- Where others wait right before it, the workers have been called already: a commit that calls waits for all others
     -- that do. In serializable the look at them would make each of two transactions depend on the other.
-    if current_setting('transaction_isolation') = 'serializable' or not exists (select 1 from inbox i where i.id between made.id - 64 and made.id - 1) then
+    if current_setting('transaction_isolation') = 'serializable' or not exists (
+        select 1 from inbox i where i.id between made.id - 64 and made.id - 1) then
         perform pg_notify(current_schema(), 'inbox');
     end if;
     return pawl_id_text(made.public_id);
