@@ -208,6 +208,7 @@ create table inbox(
     input text not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
 create unique index inbox_public_id on inbox(public_id);
+create index inbox_queue on inbox(queue);  -- not of the namespace as well: nobody shall look for a key by it
 create unique index inbox_key on inbox(namespace, type, k) where k is not null;
 
 -- The functions below do the checks of core/validate.cpp, in its words.
@@ -355,7 +356,8 @@ create function pawl_check_depth(namespace text, queue text) returns void langua
 declare
     most int := (select depth_max from queue q where (q.namespace, q.name) = ($1, $2));
 begin
-    if most > 0 and most <= (select count(*) from inbox i where (i.namespace, i.queue) = ($1, $2)) +
+    if coalesce(most, 0) = 0 then return; end if;
+    if most <= (select count(*) from inbox i where (i.namespace, i.queue) = ($1, $2)) +
         (select (select count(*) from task where line = 1 and line_group = any(g.ids)) +
                 (select count(*) from task where line = 2 and line_group = any(g.ids)) +
                 (select count(*) from task where state = 0 and line is null and line_group = any(g.ids))
