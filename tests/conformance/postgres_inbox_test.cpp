@@ -231,6 +231,30 @@ TEST_F(PostgresInbox, ManySubmitsInOneTransactionWalkNoTable) {
     EXPECT_EQ(number("select count(*) from inbox"), 300);
 }
 
+// Its numbers are older than those that workers have seen, and it has more than one look takes.
+TEST_F(PostgresInbox, ALargeTransactionThatCommitsLateIsTakenInWithoutAPause) {
+    constexpr int tasks = 500;
+    auto w = worker();
+    User late = user(), u = user();
+    late.exec("begin");
+    late.exec("do $$ begin for i in 1.." + std::to_string(tasks) + " loop perform pawl_submit('mail', '1'); end loop; " +
+              "end $$");
+    u.submitted("'mail', '2'");
+    take_all(*w);
+    // Until searches begin behind what was taken in.
+    const std::int64_t began = number("select pawl_now()");
+    while (number("select pawl_now()") < began + 2'500'000) w->run({Tick{}});
+    late.exec("commit");
+    int looks = 0, first_look = 0;
+    for (std::int64_t left = tasks; left > 0 && !HasFailure(); left = number("select count(*) from inbox")) {
+        ++looks;
+        if (left == tasks) first_look = looks;
+        w->run({Tick{}});
+    }
+    EXPECT_LE(looks - first_look, tasks / 64 + 1) << "no look after the first one comes back with less than it may take";
+    EXPECT_EQ(number("select count(*) from task"), tasks + 1);
+}
+
 // ---- keys --------------------------------------------------------------------------------------------------------
 
 TEST_F(PostgresInbox, OneKeyIsOneTaskWhereverItIsGiven) {

@@ -230,6 +230,9 @@ private:
         core::Micros asked_at{-1}, whole_at{-1}, came_at{-1};
         bool has_more = false;
         core::TaskRef newest = 0, from = 0, next_from = 0;
+        // A search from the start that found more than one look takes goes on here, up to what was newest when it began.
+        std::optional<core::TaskRef> whole_from;
+        core::TaskRef whole_until = 0;
     };
     Inbox inbox_;
 };
