@@ -237,8 +237,8 @@ TEST_F(PostgresInbox, ALargeTransactionThatCommitsLateIsTakenInWithoutAPause) {
     auto w = worker();
     User late = user(), u = user();
     late.exec("begin");
-    late.exec("do $$ begin for i in 1.." + std::to_string(tasks) + " loop perform pawl_submit('mail', '1'); end loop; " +
-              "end $$");
+    late.exec("do $$ begin for i in 1.." + std::to_string(tasks) +
+              " loop perform pawl_submit('mail', '1'); end loop; " + "end $$");
     u.submitted("'mail', '2'");
     take_all(*w);
     // Until searches begin behind what was taken in.
@@ -251,7 +251,8 @@ TEST_F(PostgresInbox, ALargeTransactionThatCommitsLateIsTakenInWithoutAPause) {
         if (left == tasks) first_look = looks;
         w->run({Tick{}});
     }
-    EXPECT_LE(looks - first_look, tasks / 64 + 1) << "no look after the first one comes back with less than it may take";
+    EXPECT_LE(looks - first_look, tasks / 64 + 1)
+        << "no look after the first one comes back with less than it may take";
     EXPECT_EQ(number("select count(*) from task"), tasks + 1);
 }
 
@@ -408,6 +409,31 @@ TEST_F(PostgresInbox, WhileATransactionIsOpenForLongOlderWorkIsStillFound) {
     EXPECT_EQ(number("select count(*) from task where line = 1"), 0);
 }
 
+// A claim looks for queues without a limit sooner than for those with one: both are searched from the start in turn.
+TEST_F(PostgresInbox, WhileATransactionIsOpenForLongOlderWorkOfALimitedQueueIsStillFound) {
+    const OldTransaction old(*schema);
+    auto w = worker();
+    SetQueue limited;
+    limited.name = "limited";
+    limited.concurrency = 100;
+    client->run({limited});
+    const auto to = [](const char* queue, int number, int priority = 0) {
+        Submit made = submit(number);
+        made.lane.queue = queue;
+        made.priority = priority;
+        return made;
+    };
+    client->run({to("default", 1), to("limited", 2), to("limited", 3), to("limited", 4)});
+    EXPECT_EQ(claim_all(*w, 2).size(), 2u);
+    const Submit first = to("limited", 5, 9);
+    client->run({first, to("default", 6)});
+    std::set<TaskId> claimed;
+    const auto give_up = std::chrono::steady_clock::now() + 30s;
+    while (!claimed.contains(first.id) && std::chrono::steady_clock::now() < give_up && !HasFailure())
+        for (const ClaimedTask& task : w->claim_some(4)) claimed.insert(task.row.id);
+    EXPECT_TRUE(claimed.contains(first.id)) << "it was passed over for half a minute";
+}
+
 TEST_F(PostgresInbox, AKeyThatIsHeldOpenStopsNobodyElse) {
     auto w = worker();
     User u = user();
@@ -478,8 +504,9 @@ TEST_F(PostgresInbox, BadInputIsRefusedAndNamed) {
 TEST_F(PostgresInbox, WhatAClientMaySubmitAUserMayAsWell) {
     User u = user();
     for (const std::string input : {"repeat('[', 64) || repeat(']', 64)", "'\"\\u0000\"'", "'-1.7976931348623157e308'",
-                                    "'1.797693134862315807937e308'", "repeat('9', 200) || 'e99'", "'1e-400'", "'{\"a\":1,\"A\":2,\"b\":{\"a\":\":{\\\"a\\\":1}\"}}'",
-                                    "to_jsonb(array['x'])", "'\"' || repeat('x', 1048574) || '\"'"})
+                                    "'1.797693134862315807937e308'", "repeat('9', 200) || 'e99'", "'1e-400'",
+                                    "'{\"a\":1,\"A\":2,\"b\":{\"a\":\":{\\\"a\\\":1}\"}}'", "to_jsonb(array['x'])",
+                                    "'\"' || repeat('x', 1048574) || '\"'"})
         u.submitted("'mail', " + input + ", key => " + "md5(random()::text)");
     auto w = worker();
     take_all(*w);

@@ -147,7 +147,8 @@ std::optional<Micros> PostgresTables::next_look() const {
     const Micros now = monotonic();
     if (inbox_.has_more) return 1ms;
     if (inbox_.came_at.count() >= 0 && now - inbox_.came_at < came_lately) return inbox_soon;
-    return whole_claim_at_ > now ? std::optional(whole_claim_at_ - now) : std::nullopt;
+    const std::optional<Micros> claim = next_whole_claim(now);
+    return claim ? std::optional(*claim - now) : std::nullopt;
 }
 
 }  // namespace pawl::store
