@@ -42,8 +42,8 @@ public:
     void kill(std::size_t no);
     test::Background& worker(std::size_t no) { return *workers_.at(no); }
     std::size_t size() const { return urls_.size(); }
-    /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test for
-    /// any other that ended by itself.
+    /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test
+    /// for any other that ended by itself.
     void expect_alive();
     int begun_in_vain() const { return begun_in_vain_; }
     /// SIGTERM to all, and waits.
@@ -77,7 +77,8 @@ private:
 /// Submits tasks with keys, each again and again until it is acknowledged, on threads of its own.
 class Producers {
 public:
-    Producers(const std::string& url, int count, int ms_of_a_step);
+    /// `in_transactions`: so many more that do it in transactions of their own, by pawl_submit.
+    Producers(const std::string& url, int count, int ms_of_a_step, int in_transactions = 0);
     ~Producers() { stop(); }
     /// Each ends when its newest submit has been acknowledged.
     void stop();
@@ -88,6 +89,7 @@ public:
 
 private:
     void produce(const std::string& url, int producer);
+    void produce_in_transactions(const std::string& url, int producer);
 
     const int ms_;
     std::atomic<bool> stopping_{false};
