@@ -40,6 +40,7 @@ public:
             fleet_->expect_alive();
             next();
         }
+        make_up();
     }
     /// Everything is well again.
     void stop() {
@@ -67,55 +68,170 @@ private:
         std::fflush(stdout);
     }
 
+    enum class Danger : std::uint8_t {
+        kill,
+        pause,
+        cut_before_commit,
+        cut_during_commit,
+        cut_after_commit,
+        cut_at_bytes,
+        cut_in_answer,
+        cut_off,
+        fast_restart,
+        immediate_restart,
+        server_kill,
+    };
+
+    // Cards that are drawn until none is left: each kind comes in any length, and as often as it is there.
     void next() {
-        const std::size_t drawn = draw(100);
-        if (drawn < 25) kill();
-        else if (drawn < 38) pause();
-        else if (drawn < 78) cut();
-        else if (drawn < 86) cut_off();
-        else restart();
+        using enum Danger;
+        static constexpr Danger all[] = {kill,
+                                         kill,
+                                         kill,
+                                         kill,
+                                         pause,
+                                         pause,
+                                         pause,
+                                         cut_off,
+                                         fast_restart,
+                                         immediate_restart,
+                                         server_kill,
+                                         cut_at_bytes,
+                                         cut_in_answer,
+                                         cut_before_commit,
+                                         cut_before_commit,
+                                         cut_during_commit,
+                                         cut_during_commit,
+                                         cut_after_commit,
+                                         cut_after_commit};
+        if (deck_.empty()) {
+            deck_.assign(std::begin(all), std::end(all));
+            for (std::size_t i = deck_.size() - 1; i > 0; --i) std::swap(deck_[i], deck_[draw(i + 1)]);
+        }
+        const Danger danger = deck_.back();
+        deck_.pop_back();
+        happen(danger);
     }
 
-    void kill() {
-        const std::size_t no = draw(3);
+    void happen(Danger danger) {
+        using Cut = CutProxy::Cut;
+        switch (danger) {
+            case Danger::kill:
+                return kill(draw(3));
+            case Danger::pause:
+                return pause();
+            case Danger::cut_before_commit:
+                return cut(Cut::before_commit, "cut before a commit");
+            case Danger::cut_during_commit:
+                return cut(Cut::during_commit, "cut during a commit");
+            case Danger::cut_after_commit:
+                return cut(Cut::after_commit, "cut after a commit");
+            case Danger::cut_at_bytes:
+                return cut(Cut::at_bytes, "cut in what was sent");
+            case Danger::cut_in_answer:
+                return cut(Cut::in_answer, "cut in an answer");
+            case Danger::cut_off:
+                return cut_off();
+            case Danger::fast_restart:
+            case Danger::immediate_restart:
+            case Danger::server_kill:
+                return restart(danger);
+        }
+    }
+
+    // What the seed and the load of the machine have kept from taking effect.
+    void make_up() {
+        for (int tries = 0; tries < 5 && !missing().empty() && !testing::Test::HasFailure(); ++tries) {
+            for (const Danger danger : missing()) {
+                wake(true);
+                happen(danger);
+                while (!paused_.empty()) {
+                    let_pass(100ms);
+                    wake(false);
+                }
+                let_pass(1s);
+            }
+            fleet_->expect_alive();
+        }
+        EXPECT_TRUE(missing().empty()) << "not all dangers took effect: " << summary();
+    }
+    std::vector<Danger> missing() const {
+        using Cut = CutProxy::Cut;
+        const auto cuts = [&](Cut cut) {
+            int n = 0;
+            for (const auto& proxy : proxies_) n += proxy->cuts(cut);
+            return n;
+        };
+        const auto times = [&](const char* what) {
+            const auto found = counts_.find(what);
+            return found == counts_.end() ? 0 : found->second;
+        };
+        std::vector<Danger> missing;
+        if (times("kill") == 0) missing.push_back(Danger::kill);
+        if (times("takeover during a pause") == 0) missing.push_back(Danger::pause);
+        if (cuts(Cut::before_commit) == 0) missing.push_back(Danger::cut_before_commit);
+        if (cuts(Cut::during_commit) == 0) missing.push_back(Danger::cut_during_commit);
+        if (cuts(Cut::after_commit) == 0) missing.push_back(Danger::cut_after_commit);
+        if (times("fast restart") + times("immediate restart") == 0) missing.push_back(Danger::fast_restart);
+        if (times("SIGKILL of the server") == 0) missing.push_back(Danger::server_kill);
+        return missing;
+    }
+
+    void kill(std::size_t no) {
         if (paused_.erase(no) > 0) say("kill of a paused worker", std::to_string(no));
         else say("kill", std::to_string(no));
         fleet_->kill(no);
         fleet_->start(no);
     }
 
+    struct Pause {
+        Clock::time_point until;
+        std::string worker;  // its number
+        long held = 0;       // when it was stopped
+    };
+
     // For longer than the lease: the others take over, and then it wakes.
     void pause() {
         const std::size_t no = draw(3);
-        if (!paused_.empty()) return kill();
+        if (!paused_.empty()) return kill(no);
         fleet_->worker(no).signal(SIGSTOP);
         const auto length = length_.lease + 1s + std::chrono::milliseconds(draw(3'000));
-        paused_[no] = Clock::now() + length;
-        say("pause", std::to_string(no) + " for " + std::to_string(length.count()) + " ms");
+        Pause pause;
+        pause.until = Clock::now() + length;
+        pause.worker = fleet_->value("select coalesce(max(id), 0) from worker where ended is null and pid = " +
+                                     std::to_string(fleet_->worker(no).pid()));
+        pause.held = fleet_->number(held_by(pause.worker));
+        say("pause", std::to_string(no) + " for " + std::to_string(length.count()) + " ms, with " +
+                         std::to_string(pause.held) + " tasks");
+        paused_[no] = std::move(pause);
     }
     void wake(bool at_once) {
         for (auto at = paused_.begin(); at != paused_.end();) {
-            if (!at_once && at->second > Clock::now()) {
+            const Pause& pause = at->second;
+            if (!at_once && pause.until > Clock::now()) {
                 ++at;
                 continue;
             }
+            // While it sleeps: what it does when it wakes tells nothing.
+            if (pause.held > 0 && fleet_->number(held_by(pause.worker)) == 0) say("takeover during a pause");
             fleet_->worker(at->first).signal(SIGCONT);
             say("wake", std::to_string(at->first));
             at = paused_.erase(at);
         }
     }
+    static std::string held_by(const std::string& worker) {
+        return "select count(*) from task where line = 3 and (fence & 4294967295) = " + worker;
+    }
 
-    void cut() {
-        using Cut = CutProxy::Cut;
-        constexpr std::pair<Cut, const char*> cuts[] = {{Cut::before_commit, "cut before a commit"},
-                                                        {Cut::during_commit, "cut during a commit"},
-                                                        {Cut::after_commit, "cut after a commit"},
-                                                        {Cut::at_bytes, "cut in what was sent"},
-                                                        {Cut::in_answer, "cut in an answer"}};
-        const auto& [kind, name] = cuts[draw(std::size(cuts))];
-        const std::size_t proxy = draw(4);
-        proxies_[proxy]->arm(kind, draw(6'000), draw(2) == 0);
-        say(name, std::to_string(proxy));
+    void cut(CutProxy::Cut kind, const char* name) {
+        const std::size_t no = draw(4);
+        CutProxy& proxy = *proxies_[no];
+        const int before = proxy.cuts();
+        proxy.arm(kind, draw(6'000), draw(2) == 0);
+        say(name, std::to_string(no));
+        // The next danger would not wait for it, or take its place.
+        const auto give_up = Clock::now() + 1s;
+        while (proxy.cuts() == before && Clock::now() < give_up) let_pass(5ms);
     }
 
     void cut_off() {
@@ -126,11 +242,11 @@ private:
         proxies_[proxy]->heal();
     }
 
-    void restart() {
-        const std::size_t how = draw(3);
-        say(how == 0 ? "fast restart" : how == 1 ? "immediate restart" : "SIGKILL of the server");
-        if (how == 2) cluster_.kill();
-        else EXPECT_TRUE(cluster_.stop(how == 0 ? "fast" : "immediate"));
+    void restart(Danger how) {
+        const bool is_fast = how == Danger::fast_restart;
+        say(is_fast ? "fast restart" : how == Danger::server_kill ? "SIGKILL of the server" : "immediate restart");
+        if (how == Danger::server_kill) cluster_.kill();
+        else EXPECT_TRUE(cluster_.stop(is_fast ? "fast" : "immediate"));
         let_pass(std::chrono::milliseconds(draw(1'500)));
         // After a SIGKILL the other processes of the server may take a moment to end.
         int tries = 0;
@@ -142,7 +258,8 @@ private:
     std::mt19937_64 random_;
     std::vector<std::unique_ptr<CutProxy>> proxies_;  // the last one is the producers'
     std::optional<PostgresFleet> fleet_;
-    std::map<std::size_t, Clock::time_point> paused_;
+    std::map<std::size_t, Pause> paused_;
+    std::vector<Danger> deck_;
     std::map<std::string, int> counts_;
     const Clock::time_point begin_ = Clock::now();
 };
@@ -153,7 +270,7 @@ TEST(PostgresChaos, WhateverHappensNothingIsLostRepeatedOrStuck) {
     std::printf("seed %llu\n", static_cast<unsigned long long>(length.seed));
     const test::TestCluster cluster;
     Dangers dangers(length, cluster);
-    Producers producers(dangers.producers_url(), 3, 40);
+    Producers producers(dangers.producers_url(), 3, 40, 1);
     dangers.run();
     dangers.stop();
     producers.stop();

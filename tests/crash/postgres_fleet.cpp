@@ -1,6 +1,7 @@
 #include "crash/postgres_fleet.hpp"
 
 #include "core/journal.hpp"
+#include "store/postgres/connection.hpp"
 #include "store/postgres/postgres_url.hpp"
 #include "support/postgres.hpp"
 
@@ -17,6 +18,18 @@ namespace pawl::crash {
 namespace {
 
 constexpr TaskType<int, int> slow_steps_type{"slow_steps"};
+
+// As a program of a user's does it, that keeps its connection. The id, once the commit was confirmed.
+store::PgResult<std::string> submit_in_transaction(store::PgConnection& connection, const std::string& arguments) {
+    std::string id;
+    if (auto begun = connection.exec("begin", 10s); !begun) return begun.error();
+    store::PgPipeline pipeline(connection);
+    pipeline.add_text("submit", "select pawl_submit(" + arguments + ")",
+                      [&](store::PgRows& rows) { id = rows.text(0, 0); });
+    if (auto submitted = pipeline.run(10s); !submitted) return submitted.error();
+    if (auto committed = connection.exec("commit", 10s); !committed) return committed.error();
+    return id;
+}
 
 }  // namespace
 
@@ -155,8 +168,10 @@ void PostgresFleet::expect_sound() const {
 
 // ---- producers ---------------------------------------------------------------------------------------------------
 
-Producers::Producers(const std::string& url, int count, int ms_of_a_step) : ms_(ms_of_a_step) {
+Producers::Producers(const std::string& url, int count, int ms_of_a_step, int in_transactions) : ms_(ms_of_a_step) {
     for (int i = 0; i < count; ++i) threads_.emplace_back([this, url, i] { produce(url, i); });
+    for (int i = count; i < count + in_transactions; ++i)
+        threads_.emplace_back([this, url, i] { produce_in_transactions(url, i); });
 }
 
 void Producers::stop() {
@@ -185,6 +200,30 @@ void Producers::produce(const std::string& url, int producer) {
             ++repeated_;
             if (task.error().code != Errc::store_unavailable) refusals_.push_back(task.error().message);
             lock.unlock();
+            let_pass(100ms);
+        }
+        let_pass(40ms);
+    }
+}
+
+void Producers::produce_in_transactions(const std::string& url, int producer) {
+    store::PgConnection connection;
+    for (int i = 0; !stopping_; ++i) {
+        const std::string arguments = "'slow_steps', '" + std::to_string(ms_) + "', key => '" +
+                                      std::to_string(producer) + "-" + std::to_string(i) + "'";
+        for (;;) {
+            if (connection.is_open() || connection.open(store::parse_postgres_url(url).value(), 5s)) {
+                const auto id = submit_in_transaction(connection, arguments);
+                const std::lock_guard lock(mutex_);
+                if (id) {
+                    ids_.push_back(*id);
+                    break;
+                }
+                connection.close();
+                if (!store::is_outcome_unknown(id.error().fault) && !store::is_retryable(id.error().fault))
+                    refusals_.push_back(id.error().message);
+            }
+            ++repeated_;
             let_pass(100ms);
         }
         let_pass(40ms);

@@ -77,7 +77,8 @@ private:
 /// Submits tasks with keys, each again and again until it is acknowledged, on threads of its own.
 class Producers {
 public:
-    Producers(const std::string& url, int count, int ms_of_a_step);
+    /// `in_transactions`: so many more that do it in transactions of their own, by pawl_submit.
+    Producers(const std::string& url, int count, int ms_of_a_step, int in_transactions = 0);
     ~Producers() { stop(); }
     /// Each ends when its newest submit has been acknowledged.
     void stop();
@@ -88,6 +89,7 @@ public:
 
 private:
     void produce(const std::string& url, int producer);
+    void produce_in_transactions(const std::string& url, int producer);
 
     const int ms_;
     std::atomic<bool> stopping_{false};

@@ -93,6 +93,7 @@ bool CutProxy::take(Cut cut) {
     std::lock_guard lock(mutex_);
     if (!armed_ || armed_->cut != cut) return false;
     lingers_ = armed_->lingers;
+    kind_ = cut;
     armed_.reset();
     return true;
 }
@@ -106,6 +107,7 @@ std::optional<std::size_t> CutProxy::due(Cut cut, std::size_t bytes) {
     }
     const std::size_t left = armed_->bytes;
     lingers_ = armed_->lingers;
+    kind_ = cut;
     armed_.reset();
     return left;
 }
@@ -162,6 +164,7 @@ void CutProxy::end(Pair& pair) {
 
 void CutProxy::cut(Pair& pair) {
     ++cuts_;
+    ++cuts_of_[static_cast<std::size_t>(kind_)];
     if (!lingers_) {
         ::shutdown(pair.server, SHUT_WR);
         while (!received(pair.server).empty()) {}

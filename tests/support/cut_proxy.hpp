@@ -1,6 +1,7 @@
 // A TCP proxy in front of a PostgreSQL server that cuts connections at chosen moments of a commit.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -41,6 +42,8 @@ public:
     void freeze();
     void thaw();
     int cuts() const { return cuts_; }
+    /// Of them those of one kind.
+    int cuts(Cut cut) const { return cuts_of_[static_cast<std::size_t>(cut)]; }
 
 private:
     struct Armed {
@@ -73,7 +76,10 @@ private:
     std::list<Pair> pairs_;  // of the thread
     std::atomic<bool> stopping_{false}, is_off_{false}, is_frozen_{false};
     std::atomic<int> cuts_{0};
-    bool lingers_ = false;  // the newest cut
+    std::array<std::atomic<int>, 5> cuts_of_{};
+    // The newest cut.
+    Cut kind_{};
+    bool lingers_ = false;
     std::thread thread_;
 };
 

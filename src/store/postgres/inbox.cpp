@@ -108,17 +108,24 @@ void PostgresTables::ask_inbox(PgPipeline& pipeline, Outlook& outlook) {
     inbox_.asked_at = now;
     // What was taken in leaves dead rows behind while a transaction that began before is open, and each search from the
     // start would walk them all. Now and then one does: numbers are not committed in their order.
-    TaskRef from = inbox_.from;
-    if (now - inbox_.whole_at >= inbox_whole_every) {
+    if (!inbox_.whole_from && now - inbox_.whole_at >= inbox_whole_every) {
         inbox_.whole_at = now;
+        inbox_.whole_from = 0;
+        inbox_.whole_until = inbox_.newest;
         inbox_.from = std::exchange(inbox_.next_from, inbox_.newest);
-        from = 0;
     }
+    const TaskRef from = inbox_.whole_from.value_or(inbox_.from);
     pipeline.add(take_some, PgParameters().int8(from).int8(taken_max), [this, now, &outlook](const PgRows& rows) {
         take_posted(rows, outlook);
+        TaskRef last = 0;
+        for (int r = 0; r < rows.size(); ++r) last = std::max(last, rows.integer(r, 0));
         inbox_.has_more = rows.size() == taken_max;
         if (!rows.empty()) inbox_.came_at = now;
-        for (int r = 0; r < rows.size(); ++r) inbox_.newest = std::max(inbox_.newest, rows.integer(r, 0));
+        inbox_.newest = std::max(inbox_.newest, last);
+        if (!inbox_.whole_from) return;
+        // What came while it was at it does not make it longer: older ones may have come as well.
+        if (inbox_.has_more && last < inbox_.whole_until) inbox_.whole_from = last + 1;
+        else inbox_.whole_from.reset();
     });
 }
 
@@ -140,7 +147,8 @@ std::optional<Micros> PostgresTables::next_look() const {
     const Micros now = monotonic();
     if (inbox_.has_more) return 1ms;
     if (inbox_.came_at.count() >= 0 && now - inbox_.came_at < came_lately) return inbox_soon;
-    return whole_claim_at_ > now ? std::optional(whole_claim_at_ - now) : std::nullopt;
+    const std::optional<Micros> claim = next_whole_claim(now);
+    return claim ? std::optional(*claim - now) : std::nullopt;
 }
 
 }  // namespace pawl::store

@@ -19,8 +19,11 @@ namespace {
 // How often a process asks what others have made due, and which groups of lanes they have made.
 constexpr Micros times_every = 1s;
 constexpr Micros groups_every = 250ms;
-// While a search from the start is slow, this often is enough for what became ready before the known heads.
-constexpr Micros whole_claim_every = 1s;
+// While a search of a group from the start is slow, this often is enough for what became ready before the known head:
+// at most a twentieth of the time, and not so seldom that people wait for it.
+constexpr Micros whole_claim_least = 500ms;
+constexpr Micros whole_claim_most = 5s;
+constexpr int whole_claim_share = 20;
 constexpr Micros whole_claim_slow = 20ms;
 constexpr std::int64_t transactions_behind_few = 300;
 constexpr Micros head_margin = 1s;
@@ -438,17 +441,19 @@ void PostgresTables::ask_claimable(PgPipeline& pipeline, const std::vector<int>&
                                    std::vector<TaskRef>& found) {
     const bool is_best = filled_groups_ > 1;
     const Micros began = monotonic();
-    const bool is_whole = began >= whole_claim_at_;
     const ClaimArrays arrays(groups, aside_);
     PgArray keys(PgType::int8), ids(PgType::int8);
+    std::vector<int> whole;
     for (const int group : groups) {
-        const auto head = heads_.find(group);
-        const bool is_known = !is_whole && head != heads_.end();
-        keys.add_int8(is_known ? head->second.first : std::numeric_limits<std::int64_t>::min());
-        ids.add_int8(is_known ? head->second.second : 0);
+        const GroupHead& head = heads_[group];
+        const bool is_whole = began >= head.whole_at;
+        if (is_whole) whole.push_back(group);
+        const bool is_known = !is_whole && head.first;
+        keys.add_int8(is_known ? head.first->first : std::numeric_limits<std::int64_t>::min());
+        ids.add_int8(is_known ? head.first->second : 0);
     }
     pipeline.add(is_best ? claim_best : claim_each, arrays.parameters(rows_max).array(keys).array(ids),
-                 [this, rows_max, is_best, is_whole, began, groups, &found](const PgRows& rows) {
+                 [this, rows_max, is_best, began, groups, whole, &found](const PgRows& rows) {
                      take_rows(rows, true);
                      std::set<LaneId> filled;
                      for (int r = 0; r < rows.size(); ++r) {
@@ -457,35 +462,52 @@ void PostgresTables::ask_claimable(PgPipeline& pipeline, const std::vector<int>&
                          if (r < rows_max) found.push_back(ref);
                      }
                      filled_groups_ = static_cast<int>(filled.size());
-                     note_heads(is_best ? std::vector<int>{} : groups, rows);
-                     if (is_whole) plan_whole_claim(monotonic() - began);
+                     note_heads(groups, rows, rows_max, is_best);
+                     plan_whole_claims(whole, monotonic() - began);
                  });
 }
 
-// Of the groups in `whole` that have no row here there is none; one that comes now seldom has an older key.
-void PostgresTables::note_heads(const std::vector<int>& whole, const PgRows& rows) {
+// A group that has no row here has none that is older than the newest of a full answer, or none at all; one that comes
+// now seldom has an older key.
+void PostgresTables::note_heads(const std::vector<int>& groups, const PgRows& rows, int rows_max, bool is_best) {
+    using Place = std::pair<std::int64_t, TaskRef>;
     std::set<int> seen;
     for (int r = 0; r < rows.size(); ++r) {
         const int group = static_cast<int>(rows.integer(r, 2));
-        if (seen.insert(group).second) heads_[group] = {rows.integer(r, 4), rows.integer(r, 0)};
+        if (seen.insert(group).second) heads_[group].first = Place{rows.integer(r, 4), rows.integer(r, 0)};
     }
-    const std::pair<std::int64_t, TaskRef> lately{core::count(clock_.now() - head_margin), 0};
-    for (const int group : whole)
-        if (!seen.contains(group)) heads_[group] = std::max(heads_[group], lately);
+    Place from{core::count(clock_.now() - head_margin), 0};
+    if (is_best) {
+        if (rows.size() < rows_max) return;
+        from = std::min(from, Place{rows.integer(rows.size() - 1, 4), 0});
+    }
+    for (const int group : groups) {
+        if (seen.contains(group)) continue;
+        GroupHead& head = heads_[group];
+        head.first = head.first ? std::max(*head.first, from) : from;
+    }
 }
 
 void PostgresTables::lower_head(int group, const TaskRow& row) {
     const auto head = heads_.find(group);
-    if (head != heads_.end()) head->second = std::min(head->second, {row.sort_key, row.ref});
+    if (head != heads_.end() && head->second.first)
+        head->second.first = std::min(*head->second.first, {row.sort_key, row.ref});
 }
 
 // A search from the start costs as much as has ended since the oldest open transaction began: what such transactions
 // write is known, others only by how long it takes.
-void PostgresTables::plan_whole_claim(Micros took) {
-    Micros pause{0};
-    if (transactions_behind_ > transactions_behind_few) pause = whole_claim_every / 2;
-    else if (took > whole_claim_slow) pause = whole_claim_every;
-    whole_claim_at_ = pause == Micros{0} ? Micros{0} : monotonic() + pause;
+void PostgresTables::plan_whole_claims(const std::vector<int>& groups, Micros took) {
+    Micros whole_at{0};
+    if (transactions_behind_ > transactions_behind_few || took > whole_claim_slow)
+        whole_at = monotonic() + std::clamp(took * whole_claim_share, whole_claim_least, whole_claim_most);
+    for (const int group : groups) heads_[group].whole_at = whole_at;
+}
+
+std::optional<Micros> PostgresTables::next_whole_claim(Micros now) const {
+    std::optional<Micros> next;
+    for (const auto& [group, head] : heads_)
+        if (head.whole_at > now && (!next || head.whole_at < *next)) next = head.whole_at;
+    return next;
 }
 
 void PostgresTables::ask_suspect(PgPipeline& pipeline, const std::vector<int>& groups, std::vector<TaskRef>& found) {

@@ -18,6 +18,7 @@ namespace {
 
 constexpr Micros query_max = 35s;  // the server's own limit is sooner, and says so
 constexpr std::size_t findings_max = 100;
+constexpr int feed_end_tries = 4;
 
 #define PAWL_PG_WHOLE_ROW "select " PAWL_PG_TASK_COLUMNS ", g.namespace, g.queue, g.type, g.version"
 #define PAWL_PG_FROM " from task t join line_group g on g.id = t.line_group "
@@ -77,7 +78,8 @@ constexpr PgStatement feed_end{
     "(s.k & 4294967295)::oid and w.database = (select oid from pg_database where datname = current_database())) "
     // A lock knows the lower half of a number; those that run are near each other.
     "select case when exists (select 1 from writers where xact is null) then low else least(high, (select min(high + "
-    "(((xact - high + 2147483648) & 4294967295) - 2147483648)) from writers)) end from s"};
+    "(((xact - high + 2147483648) & 4294967295) - 2147483648)) from writers)) end, "
+    "exists (select 1 from writers where xact is null) and low < high from s"};
 // A statement of its own: it sees what was committed while the locks were looked at.
 constexpr PgStatement feed_after{
     "feed_after",
@@ -364,7 +366,9 @@ Result<std::vector<Entry>> PostgresQueries::journal(TaskRef task, int after_no, 
 }
 
 Result<std::vector<std::pair<Entry, TaskId>>> PostgresQueries::feed(const FeedCursor& after, int entries_max) {
-    const auto end = ask(feed_end, {});
+    // It lasts but a moment until a writer has its number; what runs meanwhile may last for long.
+    auto end = ask(feed_end, {});
+    for (int tries = 1; end && end->boolean(0, 1) && tries < feed_end_tries; ++tries) end = ask(feed_end, {});
     if (!end) return end.error();
     const std::string transaction = std::to_string(after.transaction), before = std::to_string(end->integer(0, 0));
     const auto rows = ask(feed_after, PgParameters().text(transaction).int8(after.seq).int8(entries_max).text(before));

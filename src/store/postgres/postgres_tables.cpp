@@ -159,6 +159,8 @@ void PostgresTables::roll_back() {
     groups_.clear();
     groups_at_ = times_at_ = Micros{-1};
     heads_.clear();
+    // What it has not taken in after all may stand before where the next search would begin.
+    inbox_ = {};
 }
 
 // ---- groups of lanes ---------------------------------------------------------------------------------------------

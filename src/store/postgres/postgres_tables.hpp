@@ -151,8 +151,9 @@ private:
     void ask_queues(PgPipeline& pipeline);
     void ask_claimable(PgPipeline& pipeline, const std::vector<int>& groups, int rows_max,
                        std::vector<core::TaskRef>& found);
-    void note_heads(const std::vector<int>& whole, const PgRows& rows);
-    void plan_whole_claim(core::Micros took);
+    void note_heads(const std::vector<int>& groups, const PgRows& rows, int rows_max, bool is_best);
+    void plan_whole_claims(const std::vector<int>& groups, core::Micros took);
+    std::optional<core::Micros> next_whole_claim(core::Micros now) const;
     void lower_head(int group, const core::TaskRow& row);
     void ask_suspect(PgPipeline& pipeline, const std::vector<int>& groups, std::vector<core::TaskRef>& found);
     void foresee_claim(PgPipeline& pipeline, std::span<const core::Command> batch);
@@ -223,13 +224,20 @@ private:
     core::Micros times_at_{-1}, groups_at_{-1};
     // Where claims begin to search a group, while a transaction that is open for long keeps the server from clearing
     // away the places of tasks that are done: each search from the start would walk them all.
-    std::map<int, std::pair<std::int64_t, core::TaskRef>> heads_;
-    core::Micros whole_claim_at_{};         // when the next search from the start is due
+    struct GroupHead {
+        std::optional<std::pair<std::int64_t, core::TaskRef>> first;
+        core::Micros whole_at{};  // when its next search from the start is due
+    };
+    std::map<int, GroupHead> heads_;
     std::int64_t transactions_behind_ = 0;  // how many the server has seen since the oldest that is open
     struct Inbox {
         core::Micros asked_at{-1}, whole_at{-1}, came_at{-1};
         bool has_more = false;
         core::TaskRef newest = 0, from = 0, next_from = 0;
+        // A search from the start that found more than one look takes goes on here, up to what was newest when it
+        // began.
+        std::optional<core::TaskRef> whole_from;
+        core::TaskRef whole_until = 0;
     };
     Inbox inbox_;
 };

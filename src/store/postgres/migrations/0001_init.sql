@@ -211,6 +211,7 @@ create table inbox(
     input text not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
 create unique index inbox_public_id on inbox(public_id);
+create index inbox_queue on inbox(queue);  -- not of the namespace as well: nobody shall look for a key by it
 create unique index inbox_key on inbox(namespace, type, k) where k is not null;
 
 -- The functions below do the checks of core/validate.cpp, in its words.
@@ -251,9 +252,10 @@ end $$;
 -- Microseconds.
 create function pawl_length(field text, length interval, is_0_allowed bool) returns bigint language plpgsql immutable as $$
 begin
-    if length < interval '0' or length > interval '3652 days' or (length = interval '0' and not is_0_allowed) then
+    -- As seconds: as intervals ten years of twelve months are less than 3652 days.
+    if extract(epoch from length) not between 0 and 3652 * 86400 or (length = interval '0' and not is_0_allowed) then
         perform pawl_refuse(field || ' of ' || length || ' is not allowed', 'Give ' ||
-            case when is_0_allowed then '0 to 10 years.' else 'more than 0 and at most 10 years.' end);
+            case when is_0_allowed then '0 to 3652 days.' else 'more than 0 and at most 3652 days.' end);
     end if;
     return (extract(epoch from length) * 1000000)::bigint;
 end $$;
@@ -297,9 +299,10 @@ begin
     if pawl_colons(outside) <> pawl_colons(regexp_replace(value::text, strings, '', 'g')) then
         perform pawl_refuse('input: an object has a key twice', 'Give each key once.');
     end if;
-    is_big := outside ~ '[eE]\+?[0-9]{3}|[0-9]{250}';
-    if is_big and jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ > $most || @ < -$most))',
-                                    '{"most": 1.7976931348623157e308}') then
+    -- 200 digits and an exponent of two are not yet as much. The most is what is rounded to no double any more.
+    is_big := outside ~ '[eE]\+?[0-9]{3}|[0-9]{200}';
+    if is_big and jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ >= $most || @ <= -$most))',
+                                    '{"most": 1.79769313486231580793728971405303e308}') then
         perform pawl_refuse('input: a number is beyond the largest double', 'Give it as a string.');
     end if;
 end $$;
@@ -334,17 +337,19 @@ language sql stable as $$
     limit 1 $$;
 
 -- A transaction that still sees what was before it waited for the key must not decide by that. The attempt leaves
--- nothing behind; whoever purges an old row of the key does not meet it.
+-- nothing behind; whoever purges an old row of the key does not meet it. First the inbox, then the key: as a batch that
+-- takes the key's row in, so that the two never wait for each other.
 create function pawl_check_newest(namespace text, type text, k text) returns void language plpgsql as $$
 begin
     begin
+        insert into inbox(public_id, namespace, queue, type, k, flow_key, priority, tags, trace_id, at, input)
+        values (uuid_send(gen_random_uuid()), $1, '', $2, $3, '', 0, '{}', '', 0, '');
         perform 1 from key where (key.namespace, key.type, key.k) = ($1, $2, $3) for update;
         if not found then insert into key values ($1, $2, $3, 0, ''); end if;
-        insert into inbox values (0, '', $1, '', $2, $3, '', 0, null, null, null, null, '{}', '', 0, '');
         raise exception using errcode = 'PW000';
     exception
         when sqlstate 'PW000' then return;
-        when unique_violation then
+        when unique_violation or deadlock_detected then
             raise exception using errcode = '40001', message = 'submit: another transaction has taken key ' ||
                 pawl_shown(k) || ' since this one began; nothing was stored', hint = 'Do the transaction again.';
     end;
@@ -354,9 +359,12 @@ create function pawl_check_depth(namespace text, queue text) returns void langua
 declare
     most int := (select depth_max from queue q where (q.namespace, q.name) = ($1, $2));
 begin
-    if most > 0 and most <= (select count(*) from inbox i where (i.namespace, i.queue) = ($1, $2)) +
-        (select count(*) from task where state = 0 and line_group = any(array(
-            select g.id from line_group g where (g.namespace, g.queue) = ($1, $2)))) then
+    if coalesce(most, 0) = 0 then return; end if;
+    if most <= (select count(*) from inbox i where (i.namespace, i.queue) = ($1, $2)) +
+        (select (select count(*) from task where line = 1 and line_group = any(g.ids)) +
+                (select count(*) from task where line = 2 and line_group = any(g.ids)) +
+                (select count(*) from task where state = 0 and line is null and line_group = any(g.ids))
+         from (select array(select g.id from line_group g where (g.namespace, g.queue) = ($1, $2)) as ids) as g) then
         raise exception using errcode = 'PW429', hint = 'Try again later.', message =
             'submit: queue ' || pawl_shown(queue) || ' is at its maximum depth; nothing was stored';
     end if;
@@ -377,7 +385,10 @@ create function pawl_submit(
     max_attempts int default null,
     tags text[] default '{}',
     on_existing text default 'attach'
-) returns text language plpgsql volatile security definer set search_path from current as $$
+) returns text language plpgsql volatile security definer set search_path from current
+-- Plans are made while the tables are small and kept while they grow: none of them may walk a table, and what is priced
+-- for doing so is not worth compiling. The texts below are written for strings as the standard has them.
+set enable_seqscan = off set jit = off set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
     given text;
@@ -458,8 +469,9 @@ begin
             uuid_send(gen_random_uuid()), at, given)
     returning * into made;
     -- Where others wait right before it, the workers have been called already: a commit that calls waits for all others
-    -- that do.
-    if not exists (select 1 from inbox i where i.id between made.id - 64 and made.id - 1) then
+    -- that do. In serializable the look at them would make each of two transactions depend on the other.
+    if current_setting('transaction_isolation') = 'serializable' or not exists (
+        select 1 from inbox i where i.id between made.id - 64 and made.id - 1) then
         perform pg_notify(current_schema(), 'inbox');
     end if;
     return pawl_id_text(made.public_id);
