@@ -101,13 +101,13 @@ std::string TestSchema::value(const std::string& query) const {
     return found;
 }
 
-TestCluster::TestCluster() {
+TestCluster::TestCluster(const std::string& command, const std::string& argument) {
     const char* parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     dir_ = std::string(parent) + "/pawl-postgres." + next_name();
     // By its owner ./dev finds the cluster of a test that crashed, and ends it.
     std::filesystem::create_directory(dir_);
     std::ofstream(dir_ + "/owner") << ::getpid() << "\n";
-    EXPECT_TRUE(start());
+    EXPECT_TRUE(run(command, argument));
     std::ifstream(dir_ + "/url") >> url_;
     EXPECT_FALSE(url_.empty());
 }
@@ -122,6 +122,12 @@ void TestCluster::kill() const {
     EXPECT_EQ(::kill(pid, SIGKILL), 0);
     // While it is still there, be it as a zombie, pg_ctl takes it for running.
     while (::kill(pid, 0) == 0) ::sched_yield();
+}
+
+bool TestCluster::start_pooler() {
+    if (!run("start_pooler")) return false;
+    std::ifstream(dir_ + "/pooler_url") >> pooler_url_;
+    return !pooler_url_.empty();
 }
 
 bool TestCluster::run(const std::string& command, const std::string& argument) const {

@@ -43,7 +43,11 @@ private:
 /// A whole server of one test's own, to be set up wrongly, stopped and killed; takes about a second to start.
 class TestCluster {
 public:
-    TestCluster();
+    TestCluster() : TestCluster("start_postgres") {}
+    /// A server that follows `primary`, which from now on confirms no commit without it.
+    static TestCluster standby_of(const TestCluster& primary) {
+        return TestCluster("start_standby", "'" + primary.dir_ + "'");
+    }
     ~TestCluster();
     TestCluster(const TestCluster&) = delete;
     TestCluster& operator=(const TestCluster&) = delete;
@@ -57,12 +61,21 @@ public:
     bool stop(const std::string& mode) const { return run("halt_postgres", mode); }
     /// SIGKILL to the server's first process: the others then end by themselves.
     void kill() const;
+    /// Of a standby: from now on it is a server of its own.
+    bool promote() const { return run("promote_postgres"); }
+
+    /// A pgbouncer in transaction mode before it; the port stays when it is started again.
+    bool start_pooler();
+    bool stop_pooler() const { return run("stop_pooler"); }
+    const std::string& pooler_url() const { return pooler_url_; }
 
 private:
+    explicit TestCluster(const std::string& command, const std::string& argument = {});
     bool run(const std::string& command, const std::string& argument = {}) const;
 
     std::string dir_;
     std::string url_;
+    std::string pooler_url_;
 };
 
 }  // namespace pawl::test

@@ -111,16 +111,61 @@ run_pg_ctl() { # BIN DIR COMMAND...
 # halt_postgres DIR smart|fast|immediate: stops the server and keeps the cluster; start_postgres starts it again.
 halt_postgres() { run_pg_ctl "$(postgres_bin)" "$1" -m "$2" stop; }
 
+postgres_port() { # DIR
+    local url
+    url=$(cat "$1/url")
+    url=${url##*:}
+    echo "${url%%/*}"
+}
+
+# start_standby DIR PRIMARY: a server that follows the one of PRIMARY, which from now on confirms no commit without it.
+start_standby() {
+    local dir=$1 primary=$2 bin url port attempt
+    bin=$(postgres_bin) || return 1
+    if [ -f "$dir/url" ]; then
+        start_postgres "$dir"
+        return
+    fi
+    mkdir -p "$dir"
+    if [ "$(id -u)" -eq 0 ]; then chown postgres:postgres "$dir"; fi
+    url=$(cat "$primary/url")
+    unprivileged "$bin/pg_basebackup" -d "$url" -D "$dir/data" -R -X stream -c fast --no-sync </dev/null || return 1
+    for attempt in 1 2 3 4 5; do
+        port=$((10000 + RANDOM % 20000))
+        # Behind what came along from the primary: the last one counts.
+        write_postgres_settings "$dir" "$port" | unprivileged tee -a "$dir/data/postgresql.auto.conf" >/dev/null
+        if run_pg_ctl "$bin" "$dir" start 2>/dev/null; then break; fi
+        [ "$attempt" -lt 5 ] || {
+            cat "$dir/log" >&2
+            return 1
+        }
+    done
+    write_secret "$dir/url" <<<"${url/:$(postgres_port "$primary")\//:$port\/}"
+    "$bin/psql" -X -q -d "$url" -c "alter system set synchronous_standby_names = '*'" -c 'select pg_reload_conf()' \
+        </dev/null >/dev/null || return 1
+    # Each question takes the time of a connection: ten seconds and more.
+    for attempt in {1..1000}; do
+        if [ "$("$bin/psql" -X -q -At -d "$url" -c 'select max(sync_state) from pg_stat_replication' </dev/null)" = sync ]
+        then return 0; fi
+    done
+    echo "the standby does not confirm" >&2
+    return 1
+}
+
+# promote_postgres DIR: a standby becomes a server of its own.
+promote_postgres() { run_pg_ctl "$(postgres_bin)" "$1" promote; }
+
 # start_pooler DIR: a pgbouncer in transaction mode in front of DIR's server; DIR/pooler_url says where.
 start_pooler() {
     local dir=$1 url password port server_port attempt
     url=$(cat "$dir/url")
     password=$(cat "$dir/password")
-    server_port=${url##*:}
-    server_port=${server_port%%/*}
+    server_port=$(postgres_port "$dir")
     write_secret "$dir/pooler_users" <<<"\"pawl\" \"$password\""
     for attempt in 1 2 3 4 5; do
         port=$((10000 + RANDOM % 20000))
+        # Started again it is where it was.
+        if [ -f "$dir/pooler_url" ]; then port=$(sed 's|.*:\([0-9]*\)/.*|\1|' "$dir/pooler_url"); fi
         write_secret "$dir/pooler.ini" <<TEXT
 [databases]
 * = host=127.0.0.1 port=$server_port
@@ -145,8 +190,12 @@ TEXT
     return 1
 }
 
+# Ends its connections at once, and waits until it is gone.
 stop_pooler() {
-    if [ -f "$1/pooler.pid" ]; then kill "$(cat "$1/pooler.pid")" 2>/dev/null || true; fi
+    local pid
+    pid=$(cat "$1/pooler.pid" 2>/dev/null) || return 0
+    if kill "$pid" 2>/dev/null; then timeout 10 tail -s 0.05 --pid="$pid" -f /dev/null || kill -9 "$pid" || true; fi
+    rm -f "$1/pooler.pid"
 }
 
 # stop_postgres DIR: ends it and takes everything away; nothing when there is nothing.
