@@ -1,6 +1,5 @@
 // A primary that is killed, and its synchronous standby in its place: what was acknowledged is there, the workers go on
 // by themselves, and nobody's task is taken from him.
-#include "core/journal.hpp"
 #include "crash/postgres_fleet.hpp"
 #include "support/postgres.hpp"
 
@@ -10,10 +9,6 @@ namespace pawl::crash {
 namespace {
 
 using core::EntryKind;
-
-std::string entries_of(EntryKind kind) {
-    return "select count(*) from journal where kind = " + std::to_string(static_cast<int>(kind));
-}
 
 std::string both(const test::TestCluster& first, const test::TestCluster& second) {
     std::string url = first.url();

@@ -1,6 +1,5 @@
 #include "crash/postgres_fleet.hpp"
 
-#include "core/journal.hpp"
 #include "store/postgres/postgres_url.hpp"
 #include "support/postgres.hpp"
 
@@ -32,6 +31,10 @@ ChaosLength ChaosLength::from_environment() {
 }
 
 void let_pass(std::chrono::milliseconds time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
+
+std::string entries_of(core::EntryKind kind) {
+    return "select count(*) from journal where kind = " + std::to_string(static_cast<int>(kind));
+}
 
 int port_of(const std::string& url) { return std::stoi(store::parse_postgres_url(url)->hosts.front().port); }
 
@@ -72,6 +75,7 @@ void PostgresFleet::start_all() {
 void PostgresFleet::kill(std::size_t no) {
     worker(no).signal(SIGKILL);
     EXPECT_EQ(worker(no).wait().exit, 128 + SIGKILL);
+    workers_.at(no).reset();
 }
 
 void PostgresFleet::expect_alive() {

@@ -1,6 +1,7 @@
 // Worker processes on one PostgreSQL store, tasks submitted beside them, and what must hold whatever happens to them.
 #pragma once
 
+#include "core/journal.hpp"
 #include "support/process.hpp"
 #include "support/temp_folder.hpp"
 
@@ -31,6 +32,9 @@ struct ChaosLength {
 /// Real time is what these tests are about: they wait for it here.
 void let_pass(std::chrono::milliseconds time);
 
+/// Asks for the number of entries of that kind.
+std::string entries_of(core::EntryKind kind);
+
 /// Workers of tests/crash/programs with a number each, from 0; what they say goes to files.
 class PostgresFleet {
 public:
@@ -42,8 +46,8 @@ public:
     void kill(std::size_t no);
     test::Background& worker(std::size_t no) { return *workers_.at(no); }
     std::size_t size() const { return urls_.size(); }
-    /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test for
-    /// any other that ended by itself.
+    /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test
+    /// for any other that ended by itself.
     void expect_alive();
     int begun_in_vain() const { return begun_in_vain_; }
     /// SIGTERM to all, and waits.

@@ -155,34 +155,47 @@ start_standby() {
 # promote_postgres DIR: a standby becomes a server of its own.
 promote_postgres() { run_pg_ctl "$(postgres_bin)" "$1" promote; }
 
+write_pooler_settings() { # DIR PORT
+    cat <<TEXT
+[databases]
+* = host=127.0.0.1 port=$(postgres_port "$1")
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $2
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = $1/pooler_users
+pool_mode = transaction
+default_pool_size = 5
+logfile = $1/pooler.log
+pidfile = $1/pooler.pid
+TEXT
+}
+
+# It takes its port when it is in the background already: true when it answers, false when it has ended.
+is_pooler_up() { # DIR URL
+    local bin turn
+    bin=$(postgres_bin) || return 1
+    for turn in {1..1000}; do
+        if "$bin/psql" -X -q -d "$2" -c '' >/dev/null 2>&1 </dev/null; then return 0; fi
+        # A while after the program that started it has ended there is no id yet.
+        if [ "$turn" -gt 50 ] && ! kill -0 "$(cat "$1/pooler.pid" 2>/dev/null)" 2>/dev/null; then return 1; fi
+    done
+    return 1
+}
+
 # start_pooler DIR: a pgbouncer in transaction mode in front of DIR's server; DIR/pooler_url says where.
 start_pooler() {
-    local dir=$1 url password port server_port attempt
-    url=$(cat "$dir/url")
-    password=$(cat "$dir/password")
-    server_port=$(postgres_port "$dir")
-    write_secret "$dir/pooler_users" <<<"\"pawl\" \"$password\""
+    local dir=$1 url port attempt
+    write_secret "$dir/pooler_users" <<<"\"pawl\" \"$(cat "$dir/password")\""
     for attempt in 1 2 3 4 5; do
         port=$((10000 + RANDOM % 20000))
         # Started again it is where it was.
         if [ -f "$dir/pooler_url" ]; then port=$(sed 's|.*:\([0-9]*\)/.*|\1|' "$dir/pooler_url"); fi
-        write_secret "$dir/pooler.ini" <<TEXT
-[databases]
-* = host=127.0.0.1 port=$server_port
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = $port
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = $dir/pooler_users
-pool_mode = transaction
-default_pool_size = 5
-logfile = $dir/pooler.log
-pidfile = $dir/pooler.pid
-TEXT
-        # It takes its port before it goes to the background.
-        if unprivileged /usr/sbin/pgbouncer -q -d "$dir/pooler.ini" 2>/dev/null </dev/null; then
-            write_secret "$dir/pooler_url" <<<"${url/:$server_port\//:$port\/}"
+        url=$(sed "s|:[0-9][0-9]*/|:$port/|" "$dir/url")
+        write_pooler_settings "$dir" "$port" | write_secret "$dir/pooler.ini"
+        if unprivileged /usr/sbin/pgbouncer -q -d "$dir/pooler.ini" 2>/dev/null </dev/null && is_pooler_up "$dir" "$url"; then
+            write_secret "$dir/pooler_url" <<<"$url"
             return 0
         fi
     done
