@@ -81,8 +81,7 @@ void PostgresFleet::kill(std::size_t no) {
 void PostgresFleet::expect_alive() {
     for (std::size_t no = 0; no < size(); ++no) {
         if (!workers_[no] || !workers_[no]->has_ended()) continue;
-        std::ifstream log(path("worker" + std::to_string(no)));
-        std::string said((std::istreambuf_iterator<char>(log)), {});
+        const std::string said = all_said(no);
         const int exit = workers_[no]->wait().exit;
         if (exit == 9 && said.find("working") == std::string::npos) {
             ++begun_in_vain_;
@@ -92,6 +91,20 @@ void PostgresFleet::expect_alive() {
         }
         start(no);
     }
+}
+
+std::string PostgresFleet::all_said(std::size_t no) const {
+    std::ifstream log(path("worker" + std::to_string(no)));
+    return {std::istreambuf_iterator<char>(log), {}};
+}
+
+bool PostgresFleet::wait_until_said(std::size_t no, const std::string& part, std::chrono::seconds limit) const {
+    const auto give_up = std::chrono::steady_clock::now() + limit;
+    while (all_said(no).find(part) == std::string::npos) {
+        if (std::chrono::steady_clock::now() > give_up) return false;
+        let_pass(20ms);
+    }
+    return true;
 }
 
 void PostgresFleet::drain() {
@@ -187,7 +200,8 @@ void Producers::produce(const std::string& url, int producer) {
                 break;
             }
             ++repeated_;
-            if (task.error().code != Errc::store_unavailable) refusals_.push_back(task.error().message);
+            if (task.error().code == Errc::disk_full) ++refused_for_space_;
+            else if (task.error().code != Errc::store_unavailable) refusals_.push_back(task.error().message);
             lock.unlock();
             let_pass(100ms);
         }

@@ -46,6 +46,8 @@ public:
     void kill(std::size_t no);
     test::Background& worker(std::size_t no) { return *workers_.at(no); }
     std::size_t size() const { return urls_.size(); }
+    /// Until the worker has said `part`; false when `limit` has passed.
+    bool wait_until_said(std::size_t no, const std::string& part, std::chrono::seconds limit) const;
     /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test
     /// for any other that ended by itself.
     void expect_alive();
@@ -70,6 +72,8 @@ public:
     test::ProcessResult run(std::vector<std::string> verb) const;
 
 private:
+    std::string all_said(std::size_t no) const;
+
     test::TempFolder folder_ = test::TempFolder::in_memory();
     std::string asked_;
     std::vector<std::string> urls_;
@@ -87,6 +91,8 @@ public:
     void stop();
     std::size_t acknowledged() const;
     int repeated() const { return repeated_; }
+    /// Submits that were answered with disk_full.
+    int refused_for_space() const { return refused_for_space_; }
     /// Every one is completed, and its key still leads to it.
     void expect_completed(const PostgresFleet& fleet) const;
 
@@ -95,7 +101,7 @@ private:
 
     const int ms_;
     std::atomic<bool> stopping_{false};
-    std::atomic<int> repeated_{0};
+    std::atomic<int> repeated_{0}, refused_for_space_{0};
     mutable std::mutex mutex_;
     std::vector<std::string> ids_, refusals_;
     std::vector<std::thread> threads_;

@@ -1,6 +1,8 @@
 // The PostgreSQL server that the tests share, and a schema in it for one test alone.
 #pragma once
 
+#include "support/small_disk.hpp"
+
 #include <optional>
 #include <string>
 
@@ -48,12 +50,18 @@ public:
     static TestCluster standby_of(const TestCluster& primary) {
         return TestCluster("start_standby", "'" + primary.dir_ + "'");
     }
+    /// Its tables, or its log of writes, on a file system of `size`. It has no disk() where none can be mounted.
+    enum class OnDisk : bool { data, wal };
+    TestCluster(OnDisk what, const std::string& size);
     ~TestCluster();
     TestCluster(const TestCluster&) = delete;
     TestCluster& operator=(const TestCluster&) = delete;
 
     /// With the password; the port stays over restarts.
     const std::string& url() const { return url_; }
+    const SmallDisk* disk() const { return disk_ ? &*disk_ : nullptr; }
+    /// What the server has said.
+    std::string said() const;
     /// Its data directory.
     std::string data() const { return dir_ + "/data"; }
     bool start() const { return run("start_postgres"); }
@@ -71,11 +79,14 @@ public:
 
 private:
     explicit TestCluster(const std::string& command, const std::string& argument = {});
+    void make_folder();
+    void start_first(const std::string& command, const std::string& argument);
     bool run(const std::string& command, const std::string& argument = {}) const;
 
     std::string dir_;
     std::string url_;
     std::string pooler_url_;
+    std::optional<SmallDisk> disk_;
 };
 
 }  // namespace pawl::test

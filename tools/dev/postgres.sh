@@ -60,6 +60,7 @@ write_postgres_settings() { # DIR PORT
 listen_addresses = '127.0.0.1'
 port = $2
 unix_socket_directories = '$1'
+external_pid_file = '$1/server.pid'
 shared_buffers = 128MB
 max_connections = 200
 fsync = on
@@ -67,12 +68,14 @@ log_line_prefix = '%m [%p] '
 TEXT
 }
 
-# start_postgres DIR: makes the cluster if there is none, starts it if it does not run; DIR/url says where.
+# start_postgres DIR [INITDB_OPTIONS...]: makes the cluster if there is none, starts it if it does not run; DIR/url says
+# where.
 start_postgres() {
     local dir=$1 bin password port attempt started=$SECONDS
+    shift
     bin=$(postgres_bin) || return 1
     mkdir -p "$dir"
-    if [ "$(id -u)" -eq 0 ]; then chown postgres:postgres "$dir"; fi
+    if [ "$(id -u)" -eq 0 ]; then chown postgres:postgres "$dir" "$dir"/data "$dir"/wal 2>/dev/null || true; fi
     if unprivileged "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; then return 0; fi
     if [ -f "$dir/url" ]; then
         run_pg_ctl "$bin" "$dir" start
@@ -82,7 +85,7 @@ start_postgres() {
     password=$(od -An -N18 -tx1 /dev/urandom | tr -d ' \n')
     write_secret "$dir/password" <<<"$password"
     unprivileged "$bin/initdb" -D "$dir/data" --username=pawl --pwfile="$dir/password" --auth=scram-sha-256 \
-        --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 </dev/null || {
+        --encoding=UTF8 --locale=C.UTF-8 --no-sync "$@" >"$dir/initdb.log" 2>&1 </dev/null || {
         cat "$dir/initdb.log" >&2
         return 1
     }
@@ -213,11 +216,14 @@ stop_pooler() {
 
 # stop_postgres DIR: ends it and takes everything away; nothing when there is nothing.
 stop_postgres() {
-    local dir=$1 bin
+    local dir=$1 bin pid
     stop_pooler "$dir"
     if [ -d "$dir/data" ] && bin=$(postgres_bin) && unprivileged "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; then
         run_pg_ctl "$bin" "$dir" -m immediate stop || true
     fi
+    # A server of a test that crashed may have its data where only its own processes see it.
+    pid=$(cat "$dir/server.pid" 2>/dev/null || true)
+    if [ -n "$pid" ] && grep -qaF "$dir/data" "/proc/$pid/cmdline" 2>/dev/null; then kill -QUIT "$pid" || true; fi
     rm -rf "$dir"
 }
 
