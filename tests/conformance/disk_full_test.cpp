@@ -2,43 +2,11 @@
 #include "conformance/harness.hpp"
 #include "store/memory/memory_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
+#include "support/small_disk.hpp"
 #include "support/temp_folder.hpp"
-
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/statvfs.h>
-
-#include <fstream>
 
 namespace pawl::test {
 namespace {
-
-class SmallDisk {
-public:
-    explicit SmallDisk(const char* size) {
-        // In a mount namespace of its own, so that nobody else sees it.
-        is_mounted_ = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                      ::mount("pawl_test", folder_.path().c_str(), "tmpfs", 0, size) == 0;
-    }
-    ~SmallDisk() {
-        if (is_mounted_) ::umount2(folder_.path().c_str(), MNT_DETACH);
-    }
-    SmallDisk(const SmallDisk&) = delete;
-    SmallDisk& operator=(const SmallDisk&) = delete;
-
-    bool is_mounted() const { return is_mounted_; }
-    const std::string& path() const { return folder_.path(); }
-    void fill() {
-        std::ofstream filler(path() + "/filler", std::ios::binary);
-        const std::string block(4096, 'x');
-        while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {}
-    }
-    void free() { std::filesystem::remove(path() + "/filler"); }
-
-private:
-    TempFolder folder_;
-    bool is_mounted_ = false;
-};
 
 Submit large_submit(int number) {
     Submit command = submit(number);
@@ -47,7 +15,8 @@ Submit large_submit(int number) {
 }
 
 TEST(DiskFull, NothingOfTheBatchIsStoredAndWorkGoesOnWhenSpaceReturns) {
-    SmallDisk disk("size=8m");
+    const TempFolder folder;
+    const SmallDisk disk(folder.path(), "8m");
     if (!disk.is_mounted()) GTEST_SKIP() << "a file system of a test's own cannot be mounted here";
     ManualClock clock;
     auto store = store::open_sqlite(disk.path() + "/pawl.db", clock).value();
@@ -82,7 +51,8 @@ TEST(DiskFull, NothingOfTheBatchIsStoredAndWorkGoesOnWhenSpaceReturns) {
 }
 
 TEST(DiskFull, AFullDiskAtTheOpenIsSaid) {
-    SmallDisk disk("size=64k");
+    const TempFolder folder;
+    const SmallDisk disk(folder.path(), "64k");
     if (!disk.is_mounted()) GTEST_SKIP() << "a file system of a test's own cannot be mounted here";
     disk.fill();
     ManualClock clock;

@@ -1,6 +1,7 @@
 // Several schemas become one store, and are known again.
 #include "store/postgres/postgres_shards.hpp"
 
+#include "core/shards.hpp"
 #include "core/validate.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "support/postgres.hpp"
@@ -134,6 +135,27 @@ TEST_F(PostgresShards, OneThatIsAwayIsMissingButNotForMakingTheStore) {
     ASSERT_TRUE(found[2].away.has_value());
     EXPECT_NE(found[2].away->message.find("127.0.0.1"), std::string::npos);
     refusal({nowhere, "postgres://pawl@127.0.0.1:2/x"}, Errc::store_unavailable);
+}
+
+// Another placement in SQL than in C++ would give one key two tasks.
+TEST_F(PostgresShards, ASubmitInATransactionTakesTheKeysOfItsShardOnly) {
+    const auto made = places(urls(), true);
+    for (int n = 0; n < 30; ++n) {
+        const std::string key = "k\u00fc" + std::to_string(n * 977);
+        const int home = core::shard_of({"default", "mail", key}, 3);
+        for (std::size_t i = 0; i < schemas.size(); ++i) {
+            const std::string told = schemas[i]->value(
+                "create or replace function told(out text) language plpgsql as $f$ begin $1 := pawl_submit('mail', "
+                "'1', "
+                "key => '" +
+                key +
+                "'); exception when invalid_parameter_value then $1 := sqlerrm; end $f$; "
+                "select told()");
+            if (made[i].shard == home) EXPECT_EQ(told.substr(0, 2), "t_") << told;
+            else EXPECT_NE(told.find("belongs to shard " + std::to_string(home)), std::string::npos) << told;
+        }
+    }
+    EXPECT_EQ(schemas[0]->value("select left(pawl_submit('mail', '1'), 2)"), "t_") << "without a key any shard does";
 }
 
 }  // namespace

@@ -46,6 +46,10 @@ ChaosLength ChaosLength::from_environment() {
 
 void let_pass(std::chrono::milliseconds time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
 
+std::string entries_of(core::EntryKind kind) {
+    return "select count(*) from journal where kind = " + std::to_string(static_cast<int>(kind));
+}
+
 int port_of(const std::string& url) { return std::stoi(store::parse_postgres_url(url)->hosts.front().port); }
 
 std::string with_port(std::string url, int port) {
@@ -85,13 +89,13 @@ void PostgresFleet::start_all() {
 void PostgresFleet::kill(std::size_t no) {
     worker(no).signal(SIGKILL);
     EXPECT_EQ(worker(no).wait().exit, 128 + SIGKILL);
+    workers_.at(no).reset();
 }
 
 void PostgresFleet::expect_alive() {
     for (std::size_t no = 0; no < size(); ++no) {
         if (!workers_[no] || !workers_[no]->has_ended()) continue;
-        std::ifstream log(path("worker" + std::to_string(no)));
-        std::string said((std::istreambuf_iterator<char>(log)), {});
+        const std::string said = all_said(no);
         const int exit = workers_[no]->wait().exit;
         if (exit == 9 && said.find("working") == std::string::npos) {
             ++begun_in_vain_;
@@ -101,6 +105,20 @@ void PostgresFleet::expect_alive() {
         }
         start(no);
     }
+}
+
+std::string PostgresFleet::all_said(std::size_t no) const {
+    std::ifstream log(path("worker" + std::to_string(no)));
+    return {std::istreambuf_iterator<char>(log), {}};
+}
+
+bool PostgresFleet::wait_until_said(std::size_t no, const std::string& part, std::chrono::seconds limit) const {
+    const auto give_up = std::chrono::steady_clock::now() + limit;
+    while (all_said(no).find(part) == std::string::npos) {
+        if (std::chrono::steady_clock::now() > give_up) return false;
+        let_pass(20ms);
+    }
+    return true;
 }
 
 void PostgresFleet::drain() {
@@ -198,7 +216,8 @@ void Producers::produce(const std::string& url, int producer) {
                 break;
             }
             ++repeated_;
-            if (task.error().code != Errc::store_unavailable) refusals_.push_back(task.error().message);
+            if (task.error().code == Errc::disk_full) ++refused_for_space_;
+            else if (task.error().code != Errc::store_unavailable) refusals_.push_back(task.error().message);
             lock.unlock();
             let_pass(100ms);
         }

@@ -1,6 +1,7 @@
 // Worker processes on one PostgreSQL store, tasks submitted beside them, and what must hold whatever happens to them.
 #pragma once
 
+#include "core/journal.hpp"
 #include "support/process.hpp"
 #include "support/temp_folder.hpp"
 
@@ -31,6 +32,9 @@ struct ChaosLength {
 /// Real time is what these tests are about: they wait for it here.
 void let_pass(std::chrono::milliseconds time);
 
+/// Asks for the number of entries of that kind.
+std::string entries_of(core::EntryKind kind);
+
 /// Workers of tests/crash/programs with a number each, from 0; what they say goes to files.
 class PostgresFleet {
 public:
@@ -42,6 +46,8 @@ public:
     void kill(std::size_t no);
     test::Background& worker(std::size_t no) { return *workers_.at(no); }
     std::size_t size() const { return urls_.size(); }
+    /// Until the worker has said `part`; false when `limit` has passed.
+    bool wait_until_said(std::size_t no, const std::string& part, std::chrono::seconds limit) const;
     /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test
     /// for any other that ended by itself.
     void expect_alive();
@@ -66,6 +72,8 @@ public:
     test::ProcessResult run(std::vector<std::string> verb) const;
 
 private:
+    std::string all_said(std::size_t no) const;
+
     test::TempFolder folder_ = test::TempFolder::in_memory();
     std::string asked_;
     std::vector<std::string> urls_;
@@ -84,6 +92,8 @@ public:
     void stop();
     std::size_t acknowledged() const;
     int repeated() const { return repeated_; }
+    /// Submits that were answered with disk_full.
+    int refused_for_space() const { return refused_for_space_; }
     /// Every one is completed, and its key still leads to it.
     void expect_completed(const PostgresFleet& fleet) const;
 
@@ -93,7 +103,7 @@ private:
 
     const int ms_;
     std::atomic<bool> stopping_{false};
-    std::atomic<int> repeated_{0};
+    std::atomic<int> repeated_{0}, refused_for_space_{0};
     mutable std::mutex mutex_;
     std::vector<std::string> ids_, refusals_;
     std::vector<std::thread> threads_;

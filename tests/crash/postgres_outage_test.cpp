@@ -1,6 +1,5 @@
 // Servers that are away and machines that vanish: who lives keeps what is his, and what a dead one had goes on
 // elsewhere.
-#include "core/journal.hpp"
 #include "crash/postgres_fleet.hpp"
 #include "support/cut_proxy.hpp"
 #include "support/postgres.hpp"
@@ -13,10 +12,6 @@ namespace pawl::crash {
 namespace {
 
 using core::EntryKind;
-
-std::string entries_of(EntryKind kind) {
-    return "select count(*) from journal where kind = " + std::to_string(static_cast<int>(kind));
-}
 
 TEST(PostgresOutage, AServerThatIsAwayForLongerThanTheLeaseTakesNoTaskFromThreeLivingWorkers) {
     PAWL_NEEDS_POSTGRES();

@@ -101,18 +101,50 @@ std::string TestSchema::value(const std::string& query) const {
     return found;
 }
 
-TestCluster::TestCluster() {
+TestCluster::TestCluster(const std::string& command, const std::string& argument) {
+    make_folder();
+    start_first(command, argument);
+}
+
+TestCluster::TestCluster(OnDisk what, const std::string& size) {
+    make_folder();
+    const std::string wal = dir_ + "/wal";
+    const std::string small = what == OnDisk::data ? data() : wal;
+    std::filesystem::create_directory(small);
+    disk_.emplace(small, size);
+    if (!disk_->is_mounted()) {
+        disk_.reset();
+        return;
+    }
+    start_first("start_postgres", "--wal-segsize=1 '--waldir=" + wal + "'");
+}
+
+void TestCluster::make_folder() {
     const char* parent = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     dir_ = std::string(parent) + "/pawl-postgres." + next_name();
     // By its owner ./dev finds the cluster of a test that crashed, and ends it.
     std::filesystem::create_directory(dir_);
     std::ofstream(dir_ + "/owner") << ::getpid() << "\n";
-    EXPECT_TRUE(start());
+}
+
+void TestCluster::start_first(const std::string& command, const std::string& argument) {
+    EXPECT_TRUE(run(command, argument));
     std::ifstream(dir_ + "/url") >> url_;
     EXPECT_FALSE(url_.empty());
 }
 
-TestCluster::~TestCluster() { EXPECT_TRUE(run("stop_postgres")); }
+TestCluster::~TestCluster() {
+    if (disk_) {
+        (void)stop("immediate");
+        disk_.reset();
+    }
+    EXPECT_TRUE(run("stop_postgres"));
+}
+
+std::string TestCluster::said() const {
+    std::ifstream log(dir_ + "/log");
+    return {std::istreambuf_iterator<char>(log), {}};
+}
 
 void TestCluster::kill() const {
     std::ifstream in(data() + "/postmaster.pid");
@@ -122,6 +154,12 @@ void TestCluster::kill() const {
     EXPECT_EQ(::kill(pid, SIGKILL), 0);
     // While it is still there, be it as a zombie, pg_ctl takes it for running.
     while (::kill(pid, 0) == 0) ::sched_yield();
+}
+
+bool TestCluster::start_pooler() {
+    if (!run("start_pooler")) return false;
+    std::ifstream(dir_ + "/pooler_url") >> pooler_url_;
+    return !pooler_url_.empty();
 }
 
 bool TestCluster::run(const std::string& command, const std::string& argument) const {

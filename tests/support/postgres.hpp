@@ -1,6 +1,8 @@
 // The PostgreSQL server that the tests share, and a schema in it for one test alone.
 #pragma once
 
+#include "support/small_disk.hpp"
+
 #include <optional>
 #include <string>
 
@@ -43,13 +45,23 @@ private:
 /// A whole server of one test's own, to be set up wrongly, stopped and killed; takes about a second to start.
 class TestCluster {
 public:
-    TestCluster();
+    TestCluster() : TestCluster("start_postgres") {}
+    /// A server that follows `primary`, which from now on confirms no commit without it.
+    static TestCluster standby_of(const TestCluster& primary) {
+        return TestCluster("start_standby", "'" + primary.dir_ + "'");
+    }
+    /// Its tables, or its log of writes, on a file system of `size`. It has no disk() where none can be mounted.
+    enum class OnDisk : bool { data, wal };
+    TestCluster(OnDisk what, const std::string& size);
     ~TestCluster();
     TestCluster(const TestCluster&) = delete;
     TestCluster& operator=(const TestCluster&) = delete;
 
     /// With the password; the port stays over restarts.
     const std::string& url() const { return url_; }
+    const SmallDisk* disk() const { return disk_ ? &*disk_ : nullptr; }
+    /// What the server has said.
+    std::string said() const;
     /// Its data directory.
     std::string data() const { return dir_ + "/data"; }
     bool start() const { return run("start_postgres"); }
@@ -57,12 +69,24 @@ public:
     bool stop(const std::string& mode) const { return run("halt_postgres", mode); }
     /// SIGKILL to the server's first process: the others then end by themselves.
     void kill() const;
+    /// Of a standby: from now on it is a server of its own.
+    bool promote() const { return run("promote_postgres"); }
+
+    /// A pgbouncer in transaction mode before it; the port stays when it is started again.
+    bool start_pooler();
+    bool stop_pooler() const { return run("stop_pooler"); }
+    const std::string& pooler_url() const { return pooler_url_; }
 
 private:
+    explicit TestCluster(const std::string& command, const std::string& argument = {});
+    void make_folder();
+    void start_first(const std::string& command, const std::string& argument);
     bool run(const std::string& command, const std::string& argument = {}) const;
 
     std::string dir_;
     std::string url_;
+    std::string pooler_url_;
+    std::optional<SmallDisk> disk_;
 };
 
 }  // namespace pawl::test

@@ -9,6 +9,7 @@ build_packages=(
 run_packages=(ca-certificates bubblewrap tzdata)
 test_packages=(python3 strace procps e2fsprogs mount openssl postgresql-15 pgbouncer)
 lint_packages=(clang-format-14 python3 clang-19 g++ shellcheck)
+patroni_packages=(patroni python3-etcd etcd-server)
 tidy_packages=(clang-tidy-19)
 
 say() { printf '>> %s\n' "$*"; }

@@ -60,6 +60,7 @@ write_postgres_settings() { # DIR PORT
 listen_addresses = '127.0.0.1'
 port = $2
 unix_socket_directories = '$1'
+external_pid_file = '$1/server.pid'
 shared_buffers = 128MB
 max_connections = 200
 fsync = on
@@ -67,12 +68,14 @@ log_line_prefix = '%m [%p] '
 TEXT
 }
 
-# start_postgres DIR: makes the cluster if there is none, starts it if it does not run; DIR/url says where.
+# start_postgres DIR [INITDB_OPTIONS...]: makes the cluster if there is none, starts it if it does not run; DIR/url says
+# where.
 start_postgres() {
     local dir=$1 bin password port attempt started=$SECONDS
+    shift
     bin=$(postgres_bin) || return 1
     mkdir -p "$dir"
-    if [ "$(id -u)" -eq 0 ]; then chown postgres:postgres "$dir"; fi
+    if [ "$(id -u)" -eq 0 ]; then chown postgres:postgres "$dir" "$dir"/data "$dir"/wal 2>/dev/null || true; fi
     if unprivileged "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; then return 0; fi
     if [ -f "$dir/url" ]; then
         run_pg_ctl "$bin" "$dir" start
@@ -82,7 +85,7 @@ start_postgres() {
     password=$(od -An -N18 -tx1 /dev/urandom | tr -d ' \n')
     write_secret "$dir/password" <<<"$password"
     unprivileged "$bin/initdb" -D "$dir/data" --username=pawl --pwfile="$dir/password" --auth=scram-sha-256 \
-        --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$dir/initdb.log" 2>&1 </dev/null || {
+        --encoding=UTF8 --locale=C.UTF-8 --no-sync "$@" >"$dir/initdb.log" 2>&1 </dev/null || {
         cat "$dir/initdb.log" >&2
         return 1
     }
@@ -111,33 +114,91 @@ run_pg_ctl() { # BIN DIR COMMAND...
 # halt_postgres DIR smart|fast|immediate: stops the server and keeps the cluster; start_postgres starts it again.
 halt_postgres() { run_pg_ctl "$(postgres_bin)" "$1" -m "$2" stop; }
 
-# start_pooler DIR: a pgbouncer in transaction mode in front of DIR's server; DIR/pooler_url says where.
-start_pooler() {
-    local dir=$1 url password port server_port attempt
-    url=$(cat "$dir/url")
-    password=$(cat "$dir/password")
-    server_port=${url##*:}
-    server_port=${server_port%%/*}
-    write_secret "$dir/pooler_users" <<<"\"pawl\" \"$password\""
+postgres_port() { # DIR
+    local url
+    url=$(cat "$1/url")
+    url=${url##*:}
+    echo "${url%%/*}"
+}
+
+# start_standby DIR PRIMARY: a server that follows the one of PRIMARY, which from now on confirms no commit without it.
+start_standby() {
+    local dir=$1 primary=$2 bin url port attempt
+    bin=$(postgres_bin) || return 1
+    if [ -f "$dir/url" ]; then
+        start_postgres "$dir"
+        return
+    fi
+    mkdir -p "$dir"
+    if [ "$(id -u)" -eq 0 ]; then chown postgres:postgres "$dir"; fi
+    url=$(cat "$primary/url")
+    unprivileged "$bin/pg_basebackup" -d "$url" -D "$dir/data" -R -X stream -c fast --no-sync </dev/null || return 1
     for attempt in 1 2 3 4 5; do
         port=$((10000 + RANDOM % 20000))
-        write_secret "$dir/pooler.ini" <<TEXT
+        # Behind what came along from the primary: the last one counts.
+        write_postgres_settings "$dir" "$port" | unprivileged tee -a "$dir/data/postgresql.auto.conf" >/dev/null
+        if run_pg_ctl "$bin" "$dir" start 2>/dev/null; then break; fi
+        [ "$attempt" -lt 5 ] || {
+            cat "$dir/log" >&2
+            return 1
+        }
+    done
+    write_secret "$dir/url" <<<"${url/:$(postgres_port "$primary")\//:$port\/}"
+    "$bin/psql" -X -q -d "$url" -c "alter system set synchronous_standby_names = '*'" -c 'select pg_reload_conf()' \
+        </dev/null >/dev/null || return 1
+    # Each question takes the time of a connection: ten seconds and more.
+    for attempt in {1..1000}; do
+        if [ "$("$bin/psql" -X -q -At -d "$url" -c 'select max(sync_state) from pg_stat_replication' </dev/null)" = sync ]
+        then return 0; fi
+    done
+    echo "the standby does not confirm" >&2
+    return 1
+}
+
+# promote_postgres DIR: a standby becomes a server of its own.
+promote_postgres() { run_pg_ctl "$(postgres_bin)" "$1" promote; }
+
+write_pooler_settings() { # DIR PORT
+    cat <<TEXT
 [databases]
-* = host=127.0.0.1 port=$server_port
+* = host=127.0.0.1 port=$(postgres_port "$1")
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = $port
+listen_port = $2
 unix_socket_dir =
 auth_type = scram-sha-256
-auth_file = $dir/pooler_users
+auth_file = $1/pooler_users
 pool_mode = transaction
 default_pool_size = 5
-logfile = $dir/pooler.log
-pidfile = $dir/pooler.pid
+logfile = $1/pooler.log
+pidfile = $1/pooler.pid
 TEXT
-        # It takes its port before it goes to the background.
-        if unprivileged /usr/sbin/pgbouncer -q -d "$dir/pooler.ini" 2>/dev/null </dev/null; then
-            write_secret "$dir/pooler_url" <<<"${url/:$server_port\//:$port\/}"
+}
+
+# It takes its port when it is in the background already: true when it answers, false when it has ended.
+is_pooler_up() { # DIR URL
+    local bin turn
+    bin=$(postgres_bin) || return 1
+    for turn in {1..1000}; do
+        if "$bin/psql" -X -q -d "$2" -c '' >/dev/null 2>&1 </dev/null; then return 0; fi
+        # A while after the program that started it has ended there is no id yet.
+        if [ "$turn" -gt 50 ] && ! kill -0 "$(cat "$1/pooler.pid" 2>/dev/null)" 2>/dev/null; then return 1; fi
+    done
+    return 1
+}
+
+# start_pooler DIR: a pgbouncer in transaction mode in front of DIR's server; DIR/pooler_url says where.
+start_pooler() {
+    local dir=$1 url port attempt
+    write_secret "$dir/pooler_users" <<<"\"pawl\" \"$(cat "$dir/password")\""
+    for attempt in 1 2 3 4 5; do
+        port=$((10000 + RANDOM % 20000))
+        # Started again it is where it was.
+        if [ -f "$dir/pooler_url" ]; then port=$(sed 's|.*:\([0-9]*\)/.*|\1|' "$dir/pooler_url"); fi
+        url=$(sed "s|:[0-9][0-9]*/|:$port/|" "$dir/url")
+        write_pooler_settings "$dir" "$port" | write_secret "$dir/pooler.ini"
+        if unprivileged /usr/sbin/pgbouncer -q -d "$dir/pooler.ini" 2>/dev/null </dev/null && is_pooler_up "$dir" "$url"; then
+            write_secret "$dir/pooler_url" <<<"$url"
             return 0
         fi
     done
@@ -145,17 +206,24 @@ TEXT
     return 1
 }
 
+# Ends its connections at once, and waits until it is gone.
 stop_pooler() {
-    if [ -f "$1/pooler.pid" ]; then kill "$(cat "$1/pooler.pid")" 2>/dev/null || true; fi
+    local pid
+    pid=$(cat "$1/pooler.pid" 2>/dev/null) || return 0
+    if kill "$pid" 2>/dev/null; then timeout 10 tail -s 0.05 --pid="$pid" -f /dev/null || kill -9 "$pid" || true; fi
+    rm -f "$1/pooler.pid"
 }
 
 # stop_postgres DIR: ends it and takes everything away; nothing when there is nothing.
 stop_postgres() {
-    local dir=$1 bin
+    local dir=$1 bin pid
     stop_pooler "$dir"
     if [ -d "$dir/data" ] && bin=$(postgres_bin) && unprivileged "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; then
         run_pg_ctl "$bin" "$dir" -m immediate stop || true
     fi
+    # A server of a test that crashed may have its data where only its own processes see it.
+    pid=$(cat "$dir/server.pid" 2>/dev/null || true)
+    if [ -n "$pid" ] && grep -qaF "$dir/data" "/proc/$pid/cmdline" 2>/dev/null; then kill -QUIT "$pid" || true; fi
     rm -rf "$dir"
 }
 

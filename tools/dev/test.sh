@@ -133,6 +133,14 @@ run_chaos() {
         --gtest_filter='PostgresChaos.*:PostgresOutage.*'
 }
 
+run_failover() {
+    need_packages "${build_packages[@]}" "${test_packages[@]}" "${patroni_packages[@]}"
+    build release test_crash
+    provide_patroni
+    say "failover: three workers on a Patroni cluster whose leader is killed, changed and killed again"
+    build/release/tests/test_crash --gtest_brief=1 --gtest_filter='PatroniFailover.*'
+}
+
 run_simulation() {
     local seeds=2000 first=1
     while [ $# -gt 0 ]; do

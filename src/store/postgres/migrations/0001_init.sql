@@ -370,6 +370,35 @@ begin
     end if;
 end $$;
 
+-- Where a key's task lives: shard_of in core/shards.cpp.
+create function pawl_shard_of(namespace text, type text, key text, shards int) returns int
+language plpgsql immutable parallel safe as $$
+declare
+    hashed bytea := '';
+    part bytea;
+    number numeric;
+begin
+    foreach part in array array[convert_to(namespace, 'UTF8'), convert_to(type, 'UTF8'), convert_to(key, 'UTF8')] loop
+        hashed := hashed || int8send(length(part)) || part;
+    end loop;
+    number := ('x' || encode(substr(sha256(hashed), 1, 8), 'hex'))::bit(64)::bigint;
+    if number < 0 then number := number + 18446744073709551616; end if;
+    return number % shards;
+end $$;
+
+create function pawl_check_shard(namespace text, type text, key text) returns void language plpgsql stable as $$
+declare
+    place meta;
+    home int;
+begin
+    select * into place from meta;
+    home := pawl_shard_of(namespace, type, key, place.shards);
+    if home <> place.shard then
+        perform pawl_refuse('key ' || pawl_shown(key) || ' belongs to shard ' || home || ' of this store, this is shard ' ||
+                            place.shard, 'Call it there; without a key any shard will do.');
+    end if;
+end $$;
+
 -- The task of a submit in the caller's own transaction; its id. Runs with the rights of the owner of these tables.
 create function pawl_submit(
     type text,
@@ -399,7 +428,10 @@ declare
 begin
     perform pawl_check_name('type', pawl_submit.type), pawl_check_name('queue', pawl_submit.queue),
             pawl_check_name('namespace', pawl_submit.namespace);
-    if pawl_submit.key is not null then perform pawl_check_text('key', pawl_submit.key, 255); end if;
+    if pawl_submit.key is not null then
+        perform pawl_check_text('key', pawl_submit.key, 255);
+        perform pawl_check_shard(pawl_submit.namespace, pawl_submit.type, pawl_submit.key);
+    end if;
     if pawl_submit.flow_key is not null then perform pawl_check_text('flow key', pawl_submit.flow_key, 255); end if;
     if pawl_submit.priority is null or pawl_submit.priority not between -100 and 100 then
         perform pawl_refuse('priority ' || coalesce(pawl_submit.priority::text, 'null') || ' is outside -100 to 100',

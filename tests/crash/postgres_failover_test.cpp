@@ -1,0 +1,66 @@
+// A primary that is killed, and its synchronous standby in its place: what was acknowledged is there, the workers go on
+// by themselves, and nobody's task is taken from him.
+#include "crash/postgres_fleet.hpp"
+#include "support/postgres.hpp"
+
+#include <gtest/gtest.h>
+
+namespace pawl::crash {
+namespace {
+
+using core::EntryKind;
+
+std::string both(const test::TestCluster& first, const test::TestCluster& second) {
+    std::string url = first.url();
+    const std::string port = ":" + std::to_string(port_of(url)) + "/";
+    return url.replace(url.find(port), port.size(),
+                       port.substr(0, port.size() - 1) + ",127.0.0.1:" + std::to_string(port_of(second.url())) + "/") +
+           "?target_session_attrs=read-write";
+}
+
+class PostgresFailover : public testing::TestWithParam<bool> {};
+
+// With `true` no commit reaches the standby any more before the primary dies: there those in doubt have not happened.
+TEST_P(PostgresFailover, AStandbyTakesThePlaceOfAPrimaryThatWasKilled) {
+    PAWL_NEEDS_POSTGRES();
+    const bool is_cut_off_before = GetParam();
+    const test::TestCluster primary;
+    const test::TestCluster standby = test::TestCluster::standby_of(primary);
+    const std::string url = both(primary, standby);
+    PostgresFleet fleet(url, {url, url, url}, 2s);
+    fleet.start_all();
+    EXPECT_TRUE(fleet.wait_until("select count(*) from worker where ended is null", "3", 20s));
+    Producers producers(url, 3, 100);
+    EXPECT_TRUE(fleet.wait_until("select count(*) > 20 from task where line = 3", "true", 20s));
+
+    if (is_cut_off_before) {
+        EXPECT_EQ(test::run({"psql", "-X", "-q", "-d", standby.url(), "-c", "alter system set primary_conninfo = ''",
+                             "-c", "select pg_reload_conf()"})
+                      .exit,
+                  0);
+        const std::string waiting = "select count(*) >= 3 from pg_stat_activity where wait_event = 'SyncRep'";
+        EXPECT_TRUE(fleet.wait_until(waiting, "true", 20s)) << "each worker has a commit in doubt";
+    }
+    primary.kill();
+    ASSERT_TRUE(standby.promote());
+    const std::string completed = fleet.value(entries_of(EntryKind::completed));
+    EXPECT_TRUE(
+        fleet.wait_until("select (" + entries_of(EntryKind::completed) + ") > " + completed + " + 20", "true", 30s));
+    producers.stop();
+    fleet.expect_all_final(60s);
+    fleet.expect_alive();
+    EXPECT_EQ(fleet.value("select count(*) from worker"), "3") << "the same as before";
+    EXPECT_EQ(fleet.value("select count(*) from worker where ended is null"), "3");
+    EXPECT_EQ(fleet.value(entries_of(EntryKind::taken_over)), "0") << "nobody had died";
+    EXPECT_EQ(fleet.value(entries_of(EntryKind::handed_back)), "0");
+    fleet.drain();
+    fleet.expect_sound();
+    producers.expect_completed(fleet);
+    std::printf("%zu tasks acknowledged and completed, %d submits repeated, takeovers %s\n", producers.acknowledged(),
+                producers.repeated(), fleet.value(entries_of(EntryKind::taken_over)).c_str());
+}
+
+INSTANTIATE_TEST_SUITE_P(CutOffBefore, PostgresFailover, testing::Bool());
+
+}  // namespace
+}  // namespace pawl::crash
