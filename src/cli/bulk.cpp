@@ -1,173 +1,95 @@
 #include "cli/bulk.hpp"
 
 #include "cli/answer.hpp"
-#include "cli/operate.hpp"
-#include "cli/table.hpp"
+#include "cli/input_text.hpp"
 #include "cli/terminal_text.hpp"
-#include "server/json_text.hpp"
+#include "server/body.hpp"
 
+#include <string_view>
 #include <vector>
 
 namespace pawl::cli {
 namespace {
 
-std::string count_of(std::int64_t n) { return std::to_string(n) + (n == 1 ? " task" : " tasks"); }
+constexpr std::size_t file_bytes_max = 1u << 30;
+// Of one request: the server takes bodies of 4 MiB, and its answer to each line is longer than a short line.
+constexpr std::size_t request_bytes_max = 3u << 20;
+constexpr std::size_t request_lines_max = 2'000;
 
-// The pages of one run over a filter. A task that is submitted meanwhile is on none of them.
-class Sweep {
-public:
-    Sweep(Console& console, std::string verb, const Targets& targets, const Field& field)
-        : console_(console),
-          verb_(std::move(verb)),
-          targets_(targets),
-          field_(field),
-          request_id_(targets.request_id ? *targets.request_id : new_request_id()) {}
-
-    /// One after the other; `seen` gets each answer. Errors: of the page that could not be had.
-    template <class Seen>
-    Result<void> run(bool dry_run, const Seen& seen) {
-        std::string cursor;
-        do {
-            const auto response = console_.ask(dry_run ? Access::read : Access::change, request_for(dry_run, cursor));
-            if (!response) return response.error();
-            const Answer page(*response);
-            seen(page);
-            cursor = page.has("next_cursor") ? page.text("next_cursor") : std::string();
-        } while (!cursor.empty());
-        return {};
-    }
-
-private:
-    server::Request request_for(bool dry_run, const std::string& cursor) const {
-        server::JsonText body;
-        body.open().field("verb", verb_).field("who", operator_name()).field("dry_run", dry_run);
-        body.field("request_id", request_id_);
-        if (field_.value) body.field(field_.name, *field_.value);
-        body.close();
-        server::Request request = Console::post("/v1/tasks:operate", body.take());
-        const auto add = [&](const char* name, const std::optional<std::string>& value) {
-            if (value) request.query.emplace_back(name, *value);
-        };
-        add("state", targets_.state);
-        add("type", targets_.type);
-        add("queue", targets_.queue);
-        add("tag", targets_.tag);
-        if (!cursor.empty()) request.query.emplace_back("cursor", cursor);
-        return request;
-    }
-
-    Console& console_;
-    const std::string verb_;
-    const Targets& targets_;
-    const Field& field_;
-    const std::string request_id_;
+struct Line {
+    std::size_t number;
+    std::string_view text;
 };
 
-int none(const Console& console, const std::string& verb) {
-    return console.fail({Errc::not_found, verb + ": no task fits the filter; nothing was changed"},
-                        "`pawl list` with the same filter shows what there is");
-}
-
-int show(Console& console, Sweep& sweep, const std::string& verb) {
-    Table table({"ID", "STATE", "REASON"});
-    server::JsonText ids;
-    ids.open('[');
-    std::int64_t matched = 0;
-    const auto done = sweep.run(true, [&](const Answer& page) {
-        for (const Answer& task : page.objects("results")) {
-            const std::string reason = task.text("reason");
-            table.add({task.text("id"), task.text("state"), reason == "none" ? "-" : reason});
-            ids.text(task.text("id"));
-            ++matched;
+Result<std::vector<Line>> split(std::string_view text) {
+    std::vector<Line> lines;
+    for (std::size_t number = 1; !text.empty(); ++number) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+        const auto body = server::Body::parse(line);
+        if (!body) {
+            return Error{body.error().code,
+                         "line " + std::to_string(number) + ": " + body.error().message + "; nothing was submitted"};
         }
-    });
-    ids.close(']');
-    if (!done) return console.fail(done.error());
-    if (matched == 0) return none(console, verb);
-    if (console.json()) {
-        server::JsonText json;
-        json.open().field("verb", verb).field("dry_run", true).field("matched", matched);
-        json.raw_field("tasks", ids.str()).close();
-        console.out_json(json.str());
-        return exit_code::ok;
+        lines.push_back({number, line});
     }
-    console.out(table.str());
-    console.note(verb + " would be sent to " + count_of(matched) + "; nothing was changed");
-    return exit_code::ok;
+    return lines;
 }
 
-int ask_for_yes(Console& console, Sweep& sweep, const std::string& verb) {
-    std::int64_t matched = 0;
-    const auto done = sweep.run(true, [&](const Answer& page) { matched += page.number("matched"); });
-    if (!done) return console.fail(done.error());
-    if (matched == 0) return none(console, verb);
-    return console.fail({Errc::bad_input, verb + ": the filter fits " + count_of(matched) + "; nothing was changed"},
-                        "repeat it with --dry-run to see them, with --yes to do it");
-}
-
-int change(Console& console, Sweep& sweep, const std::string& verb) {
-    std::int64_t matched = 0, changed = 0, refused = 0;
-    server::JsonText refusals;
-    refusals.open('[');
-    const auto done = sweep.run(false, [&](const Answer& page) {
-        matched += page.number("matched");
-        changed += page.number("changed");
-        refused += page.number("refused");
-        for (const Answer& task : page.objects("results")) {
-            if (!task.has("problem")) continue;
-            const std::string detail = task.object("problem").text("detail");
-            if (console.json()) refusals.open().field("id", task.text("id")).field("detail", detail).close();
-            else console.note(terminal_text(detail));
+// Tells the answers to lines[first ...]; returns how many were refused.
+std::size_t tell(const Console& console, const server::Response& response, const std::vector<Line>& lines,
+                 std::size_t first) {
+    const std::string raw = raw_member(response, "results");
+    const auto results = server::split_array(raw);
+    std::size_t refused = 0, at = first;
+    std::string out;
+    for (const std::string_view result : results ? *results : std::vector<std::string_view>{}) {
+        server::Response one;
+        one.body = result;
+        const Answer answer(one);
+        const std::size_t number = lines.at(at++).number;
+        if (answer.has("problem")) {
+            ++refused;
+            if (!console.json())
+                console.note("pawl: line " + std::to_string(number) + ": " +
+                             terminal_text(answer.object("problem").text("detail")));
         }
-    });
-    refusals.close(']');
-    if (console.json() && (matched > 0 || !done)) {
-        server::JsonText json;
-        json.open().field("verb", verb).field("matched", matched).field("changed", changed).field("refused", refused);
-        json.raw_field("refusals", refusals.str()).close();
-        console.out_json(json.str());
-    } else if (matched > 0) {
-        console.out(verb + ": " + std::to_string(changed) + " of " + count_of(matched) + " changed" +
-                    (refused > 0 ? ", " + std::to_string(refused) + " refused" : "") + "\n");
+        if (console.json()) {
+            // The result is an object of ours, and never empty.
+            out += "{\"line\":" + std::to_string(number) + "," + terminal_json(result).substr(1) + "\n";
+        } else if (answer.has("task")) {
+            out += terminal_text(answer.object("task").text("id")) + "\n";
+        }
     }
-    if (!done) return console.fail(done.error(), "the tasks of the pages before are done; repeat it for the rest");
-    if (matched == 0) return none(console, verb);
-    return refused > 0 ? exit_code::usage : exit_code::ok;
+    console.out(out);
+    return refused;
 }
 
 }  // namespace
 
-void declare_targets(Arguments& arguments, Targets& targets) {
-    arguments.positional("TASK", targets.task, "id of the task, or a unique part of it; or a filter:")
-        .option("--state", "STATE,...", targets.state, "all tasks in these states")
-        .option("--type", "TYPE", targets.type, "all tasks of this type")
-        .option("--queue", "QUEUE", targets.queue, "all tasks of this queue")
-        .option("--tag", "TAG", targets.tag, "all tasks with this tag")
-        .flag("--all", targets.all, "all tasks that the verb can change")
-        .flag("--dry-run", targets.dry_run, "show which tasks the filter fits, and change nothing")
-        .flag("--yes", targets.yes, "do it for all that fit the filter")
-        .option("--request-id", "ID", targets.request_id, "the same id again changes nothing more");
-}
+int submit_bulk(Console& console, const std::string& file) {
+    const auto text = read_input(file == "-" ? file : "@" + file, file_bytes_max);
+    if (!text) return console.fail(text.error(), {});
+    const auto lines = split(*text);
+    if (!lines) return console.fail(lines.error());
 
-int operate_on(Console& console, const std::string& verb, const Targets& targets, const Field& field) {
-    if (targets.task && targets.is_filter())
-        return console.fail({Errc::bad_input, verb + ": a TASK and a filter were given; nothing was changed"},
-                            "give one of them");
-    if (!targets.task && !targets.is_filter())
-        return console.fail({Errc::bad_input, verb + ": no TASK was given; nothing was changed"},
-                            "give a TASK, or a filter: --state, --type, --queue, --tag, or --all");
-    if (targets.task && targets.dry_run)
-        return console.fail({Errc::bad_input, verb + ": --dry-run goes with a filter; nothing was changed"},
-                            "`pawl why " + *targets.task + "` shows what the task is doing");
-    if (targets.task) {
-        server::JsonText body;
-        body.open();
-        if (field.value) body.field(field.name, *field.value);
-        return operate(console, verb, *targets.task, std::move(body), targets.request_id);
+    std::size_t refused = 0;
+    for (std::size_t first = 0, end = 0; first < lines->size(); first = end) {
+        std::string body = "[";
+        while (end < lines->size() && end - first < request_lines_max &&
+               (end == first || body.size() + (*lines)[end].text.size() < request_bytes_max)) {
+            if (end > first) body += ",";
+            body += (*lines)[end++].text;
+        }
+        const auto response = console.ask(Access::create, Console::post("/v1/tasks:bulk", body + "]"));
+        if (!response) {
+            const std::string where = "stopped at line " + std::to_string((*lines)[first].number) + " of " + file;
+            return console.fail({response.error().code, where + ": " + response.error().message});
+        }
+        refused += tell(console, *response, *lines, first);
     }
-    Sweep sweep(console, verb, targets, field);
-    if (targets.dry_run) return show(console, sweep, verb);
-    return targets.yes ? change(console, sweep, verb) : ask_for_yes(console, sweep, verb);
+    return refused == 0 ? exit_code::ok : exit_code::usage;
 }
 
 }  // namespace pawl::cli

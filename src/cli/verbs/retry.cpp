@@ -1,4 +1,4 @@
-#include "cli/bulk.hpp"
+#include "cli/targets.hpp"
 
 namespace pawl::cli {
 
