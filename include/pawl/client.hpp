@@ -45,9 +45,10 @@ public:
     virtual Result<void> operate(const std::string& id, TaskVerb verb) = 0;
     virtual Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
                                  std::string result) = 0;
-    virtual Result<void> signal(const std::string& id, std::string_view name, std::string value) = 0;
-    virtual Result<void> answer(const std::string& id, bool approved, std::string_view step,
-                                std::string_view comment) = 0;
+    virtual Result<void> signal(const std::string& id, std::string_view name, std::string value,
+                                std::string_view request_id) = 0;
+    virtual Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment,
+                                std::string_view request_id) = 0;
 };
 
 }  // namespace detail
@@ -103,19 +104,23 @@ public:
         return backend_->resolve(id_, step, how.outcome(), how.result());
     }
 
-    /// Sends it a named message, which `ctx.wait_signal` takes; kept until then. One that
-    /// is no value of the type it is waited for with is refused at once (bad_input) or, when that is not yet known, by
-    /// the task. Two calls are two signals.
+    /// Sends it a named message, which `ctx.wait_signal` takes; kept until then. One that is no value of the type it is
+    /// waited for with is refused at once (bad_input) or, when that is not yet known, by the task. Two calls are two
+    /// signals, unless they have the same `request_id`: after store_unavailable (whether it was sent is unknown) repeat
+    /// it with the one of the first call.
     template <class T>
-    Result<void> signal(std::string_view name, const T& value) const {
-        return backend_->signal(id_, name, to_json(value));
+    Result<void> signal(std::string_view name, const T& value, std::string_view request_id = {}) const {
+        return backend_->signal(id_, name, to_json(value), request_id);
     }
-    /// Answers `ctx.approval`. `step` as `why` names it, empty when only one is open. Errors: refused when none is.
-    Result<void> approve(std::string_view step = {}, std::string_view comment = {}) const {
-        return backend_->answer(id_, true, step, comment);
+    /// Answers `ctx.approval`. `step` as `why` names it; empty: whichever is open, when that is only one. Errors:
+    /// refused when none is. `request_id` as of signal.
+    Result<void> approve(std::string_view step = {}, std::string_view comment = {},
+                         std::string_view request_id = {}) const {
+        return backend_->answer(id_, true, step, comment, request_id);
     }
-    Result<void> deny(std::string_view step = {}, std::string_view comment = {}) const {
-        return backend_->answer(id_, false, step, comment);
+    Result<void> deny(std::string_view step = {}, std::string_view comment = {},
+                      std::string_view request_id = {}) const {
+        return backend_->answer(id_, false, step, comment, request_id);
     }
 
 private:

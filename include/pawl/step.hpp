@@ -252,6 +252,7 @@ struct OpState {
     bool intent_open = false;   // an intent is recorded and has no answer
     bool unknown_open = false;  // step_unknown is recorded and nothing since
     bool failed = false;
+    bool has_looked_late = false;  // of a wait whose limit has passed: whether somebody's word came in time is known
     int attempts = 0;           // used up, lost ones excepted
     int generation = 0;         // raised by retry of the task after a known failure
     std::int64_t due_us = 0;    // store time of the next attempt or the timer; 0 = not set
@@ -475,6 +476,7 @@ public:
         return std::move(*this);
     }
     Decision await_resume();
+    void check_result(const std::string& json) const override { (void)from_json<Decision>(json); }
     std::string asks() const override;
 
     std::string question;

@@ -350,7 +350,8 @@ public:
 
     /// Waits durably; while the task waits only, it holds no worker and no memory but its row.
     Sleep sleep(Duration d) { return Sleep(*this, d); }
-    /// The same until an instant of the wall clock: one that is set forward or back meanwhile moves it, too.
+    /// The same until an instant of the wall clock; it never ends before that. A clock that is set forward meanwhile
+    /// does not end it sooner.
     Sleep sleep_until(TimePoint t) { return Sleep(*this, t); }
 
     /// Waits durably for a signal: a named message from outside (`pawl signal`, TaskHandle::signal). One that came

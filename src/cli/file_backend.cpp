@@ -202,10 +202,11 @@ std::string FileBackend::why(const std::string& id) {
     return response ? Answer(*response).text("text") : response.error().message;
 }
 
-Result<void> FileBackend::change(const std::string& id, std::string_view verb, std::string body) const {
+Result<void> FileBackend::change(const std::string& id, std::string_view verb, std::string body,
+                                 bool has_request_id) const {
     if (auto ok = check_id(id); !ok) return ok.error();
     server::Request request = Console::post("/v1/tasks/" + id + "/" + std::string(verb), std::move(body));
-    request.headers.emplace_back("Pawl-Request-Id", new_request_id());
+    if (!has_request_id) request.headers.emplace_back("Pawl-Request-Id", new_request_id());
     const auto response = ask(Access::change, request);
     if (!response) return response.error();
     return {};
@@ -228,20 +229,24 @@ Result<void> FileBackend::resolve(const std::string& id, std::string_view step, 
     return change(id, "resolve", body.take());
 }
 
-Result<void> FileBackend::signal(const std::string& id, std::string_view name, std::string value) {
+Result<void> FileBackend::signal(const std::string& id, std::string_view name, std::string value,
+                                 std::string_view request_id) {
     server::JsonText body;
-    body.open().field("who", operator_name()).field("name", name).raw_field("value", value).close();
-    return change(id, "signal", body.take());
+    body.open().field("who", operator_name()).field("name", name).raw_field("value", value);
+    if (!request_id.empty()) body.field("request_id", request_id);
+    body.close();
+    return change(id, "signal", body.take(), !request_id.empty());
 }
 
-Result<void> FileBackend::answer(const std::string& id, bool approved, std::string_view step,
-                                 std::string_view comment) {
+Result<void> FileBackend::answer(const std::string& id, bool approved, std::string_view step, std::string_view comment,
+                                 std::string_view request_id) {
     server::JsonText body;
     body.open().field("who", operator_name());
     if (!step.empty()) body.field("step", step);
     if (!comment.empty()) body.field("comment", comment);
+    if (!request_id.empty()) body.field("request_id", request_id);
     body.close();
-    return change(id, approved ? "approve" : "deny", body.take());
+    return change(id, approved ? "approve" : "deny", body.take(), !request_id.empty());
 }
 
 }  // namespace pawl::cli

@@ -22,13 +22,16 @@ public:
     Result<void> operate(const std::string& id, detail::TaskVerb verb) override;
     Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
                          std::string result) override;
-    Result<void> signal(const std::string& id, std::string_view name, std::string value) override;
-    Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment) override;
+    Result<void> signal(const std::string& id, std::string_view name, std::string value,
+                        std::string_view request_id) override;
+    Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment,
+                        std::string_view request_id) override;
 
 private:
     /// The answer, unless it is a refusal.
     Result<server::Response> ask(Access access, const server::Request& request) const;
-    Result<void> change(const std::string& id, std::string_view verb, std::string body) const;
+    Result<void> change(const std::string& id, std::string_view verb, std::string body,
+                        bool has_request_id = false) const;
 
     StoreUrl store_;
 };

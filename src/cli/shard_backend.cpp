@@ -94,17 +94,18 @@ Result<void> ShardBackend::resolve(const std::string& id, std::string_view step,
     return (*found)->resolve(id, step, outcome, std::move(result));
 }
 
-Result<void> ShardBackend::signal(const std::string& id, std::string_view name, std::string value) {
+Result<void> ShardBackend::signal(const std::string& id, std::string_view name, std::string value,
+                                  std::string_view request_id) {
     const auto found = part_of(id);
     if (!found) return found.error();
-    return (*found)->signal(id, name, std::move(value));
+    return (*found)->signal(id, name, std::move(value), request_id);
 }
 
-Result<void> ShardBackend::answer(const std::string& id, bool approved, std::string_view step,
-                                  std::string_view comment) {
+Result<void> ShardBackend::answer(const std::string& id, bool approved, std::string_view step, std::string_view comment,
+                                  std::string_view request_id) {
     const auto found = part_of(id);
     if (!found) return found.error();
-    return (*found)->answer(id, approved, step, comment);
+    return (*found)->answer(id, approved, step, comment, request_id);
 }
 
 }  // namespace pawl::cli

@@ -28,8 +28,10 @@ public:
     Result<void> operate(const std::string& id, detail::TaskVerb verb) override;
     Result<void> resolve(const std::string& id, std::string_view step, std::string_view outcome,
                          std::string result) override;
-    Result<void> signal(const std::string& id, std::string_view name, std::string value) override;
-    Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment) override;
+    Result<void> signal(const std::string& id, std::string_view name, std::string value,
+                        std::string_view request_id) override;
+    Result<void> answer(const std::string& id, bool approved, std::string_view step, std::string_view comment,
+                        std::string_view request_id) override;
 
 private:
     using Part = std::shared_ptr<runtime::WorkerBackend>;

@@ -30,12 +30,16 @@ public:
         do {
             const auto response = console_.ask(dry_run ? Access::read : Access::change, request_for(dry_run, cursor));
             if (!response) return response.error();
+            is_incomplete_ = is_incomplete_ || console_.is_incomplete();
             const Answer page(*response);
             seen(page);
             cursor = page.has("next_cursor") ? page.text("next_cursor") : std::string();
         } while (!cursor.empty());
         return {};
     }
+
+    /// A shard of the store was away when a page was asked for.
+    bool is_incomplete() const { return is_incomplete_; }
 
 private:
     server::Request request_for(bool dry_run, const std::string& cursor) const {
@@ -61,6 +65,7 @@ private:
     const Targets& targets_;
     const Field& field_;
     const std::string request_id_;
+    bool is_incomplete_ = false;
 };
 
 int none(const Console& console, const std::string& verb) {
@@ -130,7 +135,8 @@ int change(Console& console, Sweep& sweep, const std::string& verb) {
         console.out(verb + ": " + std::to_string(changed) + " of " + count_of(matched) + " changed" +
                     (refused > 0 ? ", " + std::to_string(refused) + " refused" : "") + "\n");
     }
-    if (!done) return console.fail(done.error(), "the tasks of the pages before are done; repeat it for the rest");
+    if (!done) return console.fail(done.error(), "some tasks may be done; repeat it for the rest");
+    if (sweep.is_incomplete()) return exit_code::store;
     if (matched == 0) return none(console, verb);
     return refused > 0 ? exit_code::usage : exit_code::ok;
 }

@@ -35,9 +35,12 @@ void JournalFacts::see(const EntryHead& entry) {
         case EntryKind::step_failed:
             failures_[entry.path] = entry.no;
             break;
+        case EntryKind::answered:
+            answers_.push_back(entry.no);
+            break;
         case EntryKind::wait_ended:
         case EntryKind::signal_refused:
-            if (entry.number != 0) taken_.push_back(entry.no);
+            if (entry.number != 0) taken_.emplace_back(entry.no, static_cast<int>(entry.number));
             break;
         default:
             break;
@@ -63,8 +66,15 @@ std::vector<JournalFacts::Intent> JournalFacts::open_intents() const {
 JournalFacts::Voided JournalFacts::voided_by_retry() const {
     const auto failure = failed_path_.empty() ? failures_.end() : failures_.find(failed_path_);
     const int no = failure != failures_.end() ? failure->second : end_no_;
-    const auto taken = std::count_if(taken_.begin(), taken_.end(), [no](int at) { return at >= no; });
-    return {no, failed_path_, static_cast<int>(taken)};
+    Voided voided{no, failed_path_, 0};
+    // Answers are to what was asked there, and that is asked anew: they go, signals stay.
+    const auto goes = [&](int message) { return message >= no && std::ranges::binary_search(answers_, message); };
+    const auto is_taken = [&](int answer) {
+        return std::ranges::any_of(taken_, [&](const auto& taken) { return taken.second == answer; });
+    };
+    for (const auto& [at, message] : taken_) voided.unread += at >= no && !goes(message) ? 1 : 0;
+    for (const int answer : answers_) voided.unread -= answer >= no && !is_taken(answer) ? 1 : 0;
+    return voided;
 }
 
 }  // namespace pawl::core

@@ -45,7 +45,7 @@ public:
     struct Voided {
         int no = 0;
         std::string path;  ///< the step whose failure the code did not catch; empty when the task did not end so
-        int taken = 0;     ///< messages that were taken or refused by then
+        int unread = 0;    ///< messages that it leaves unread, more than there were
     };
     /// Of an ended task: the uncaught failure, or else the entry that began its end.
     Voided voided_by_retry() const;
@@ -58,7 +58,8 @@ private:
     std::map<std::string, EntryHead> intents_;     // path -> its newest entry, an open intent
     std::map<std::string, int> failures_;          // path -> number of the newest step_failed
     std::vector<std::pair<int, int>> voided_;
-    std::vector<int> taken_;  // numbers of the entries that took or refused a message
+    std::vector<std::pair<int, int>> taken_;  // entries that took or refused a message, and that message
+    std::vector<int> answers_;                // entries that answered an approval
     std::string failed_path_;
     int end_no_ = 0;  // the entry that began the end
 };

@@ -16,6 +16,7 @@ constexpr std::size_t mib = 1024 * kib;
 // ---- content (configurable, except the depth: every reader must accept what any writer stored) -------------------
 constexpr std::size_t input_bytes_max = 1 * mib;
 constexpr std::size_t result_bytes_max = 1 * mib;
+constexpr std::size_t asked_bytes_max = 64 * kib;  ///< the question of an approval, the schema of a signal
 constexpr std::size_t signal_bytes_max = 256 * kib;
 constexpr std::size_t error_bytes_max = 16 * kib;
 constexpr std::size_t batch_bytes_max = 4 * mib;
@@ -29,11 +30,13 @@ constexpr std::size_t name_bytes_max = 128;  ///< of a type, queue, namespace, a
 constexpr std::size_t step_name_bytes_max = 256;
 constexpr std::size_t key_bytes_max = 255;  ///< idempotency, flow-control key and request id; at least 1
 constexpr std::size_t tag_bytes_max = 128;
+constexpr std::size_t note_bytes_max = 1 * kib;  ///< an operator's reason or comment
 constexpr std::size_t tags_max = 32;
 
 // ---- what the row remembers --------------------------------------------------------------------------------------
 constexpr int unread_messages_max = 10'000;         ///< signals and answers that no operation has taken
 constexpr int open_waits_max = 1'000;               ///< operations of one task that wait for somebody's word
+constexpr std::size_t patches_max = 1'000;          ///< changes that one task has asked ctx.patched for
 constexpr std::size_t values_bytes_max = 16 * kib;  ///< progress and values of one task, keys included
 
 // ---- submit ------------------------------------------------------------------------------------------------------

@@ -55,13 +55,15 @@ void park(const Stage& stage, TaskRow& row, const Park& command) {
     if (is_full(stage, row)) return stop_for_a_person(stage, row, Reason::budget, journal_full_text);
     if (row.pause_requested) {
         row.pause_requested = false;
-        return stop_for_operator(stage, row, command.reason, due);
+        const bool has_news = row.memo.newest > command.newest_message && row.memo.unread > 0;
+        return has_news ? stop_for_operator(stage, row, Reason::queued, {})
+                        : stop_for_operator(stage, row, command.reason, due);
     }
     const bool is_retry = command.reason == Reason::retry;
     move(stage, row, is_retry ? TaskState::pending : TaskState::waiting, command.reason);
     row.due = due;
     append(stage, row, {.kind = EntryKind::parked, .number = number_of(command.reason), .due = due});
-    if (row.memo.newest > command.newest_message && !row.memo.waits.empty()) wake_for_message(stage, row);
+    if (row.memo.newest > command.newest_message && row.memo.unread > 0) wake_for_message(stage, row);
 }
 
 void complete(const Stage& stage, TaskRow& row, const Complete& command) {

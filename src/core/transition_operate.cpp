@@ -162,7 +162,7 @@ Result<Operated> retry(const Stage& stage, TaskRow& row, const Operate& command,
     row.output.clear();
     row.error.clear();
     ++row.reopened;
-    row.memo.unread += voided.taken;  // what was taken in vain is there again
+    row.memo.unread = std::max(0, row.memo.unread + voided.unread);  // what was taken in vain is there again
     move(stage, row, TaskState::pending, Reason::queued);
     append(stage, row,
            {.kind = EntryKind::reopened,

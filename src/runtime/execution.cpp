@@ -123,6 +123,7 @@ void Execution::resume_parked(core::ClaimedTask claimed) {
     phase_ = Phase::loading;
     // A park is followed by `woken` and `claimed`; anything more is news that must be fed.
     if (row_.claimed_no == known_no_ + 2) {
+        if (newest_message_ == known_no_) newest_message_ = row_.claimed_no;
         known_no_ = row_.claimed_no;
         go_live();
     } else {
@@ -159,10 +160,12 @@ void Execution::on_loaded(core::Loaded loaded) {
 void Execution::feed(core::Entry& entry) {
     PAWL_ASSERT(entry.no == known_no_ + 1);
     known_no_ = entry.no;
-    const bool is_news = entry.no > newest_message_;
-    newest_message_ = std::max(newest_message_, entry.no);
+    // Behind a gap nothing is taken: what lies in it may be older, and load_messages() comes by here, too.
+    const bool is_next = entry.no == newest_message_ + 1;
+    if (is_next) newest_message_ = entry.no;
     if (core::is_message(entry.kind)) {
-        if (is_news) see_message(entry);
+        const bool is_void_answer = entry.kind == EntryKind::answered && is_void(entry.no);
+        if (is_next && !is_void_answer) see_message(entry);
         return;
     }
     doubt_what_ran(entry);
@@ -366,7 +369,7 @@ void Execution::go_live() {
     phase_ = Phase::live;
     fresh_ = active_;
     arm_active_time();
-    if (row_.memo.newest > newest_message_) load_messages();
+    if (std::exchange(has_news_, false) || row_.memo.newest > newest_message_) load_messages();
     // The claim may have met an end that was asked for before it.
     if (ending_ != core::Ending::none) on_ending(ending_);
     if (engine_.draining()) on_drain();
@@ -535,7 +538,8 @@ bool Execution::only_durable_waits() const {
         const bool drafted = std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op; });
         if (drafted) return true;
         if (op->kind == OpKind::timer) return op->state.due_us > now_us;
-        if (is_wait(op->kind)) return op->state.first_us != 0 && (op->state.due_us == 0 || op->state.due_us > now_us);
+        if (is_wait(op->kind))
+            return op->state.first_us != 0 && (op->state.due_us == 0 || op->state.due_us > now_us) && !message_for(*op);
         return op->state.phase == Op::backoff && op->state.due_us > now_us;
     });
 }
@@ -550,8 +554,9 @@ core::Park Execution::park() const {
         const Reason reason = reason_of(op->kind);
         if (weight(reason) > weight(park.reason)) park.reason = reason;
         if (op->state.due_us == 0) continue;
-        const bool drafted = std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op; });
-        if (drafted) continue;
+        const bool is_set_anew =
+            std::ranges::any_of(drafts_, [&](const Draft& d) { return d.op == op && d.entry.due_in; });
+        if (is_set_anew) continue;
         const core::Instant due = core::instant(op->state.due_us);
         if (!park.wake_at || due < *park.wake_at) park.wake_at = due;
     }

@@ -179,7 +179,10 @@ private:
     };
     void see_message(core::Entry& entry);
     void load_messages();
-    Message* message_for(const OpBase& op);
+    void have_looked_late();
+    bool is_observing() const;
+    void open_wait(OpBase& op);
+    const Message* message_for(const OpBase& op) const;
     void look_at_wait(OpBase& op, std::int64_t now_us);
     void end_wait(OpBase& op, int message_no);
     void apply_to_wait(OpBase& op, core::EntryKind kind, int number, std::int64_t at_us, std::int64_t due_us);
@@ -273,6 +276,7 @@ private:
     std::vector<Message> messages_;  // that no operation has taken
     int newest_message_ = 0;         // entries up to this one were looked at for messages
     bool loads_messages_ = false, has_more_messages_ = false;
+    bool has_news_ = false;  // a message came while it was not live
     std::map<std::string, bool, std::less<>> patches_;        // what patched() has answered
     std::map<std::string, std::size_t, std::less<>> values_;  // sizes, by key; "" is its progress
     std::vector<std::unique_ptr<Running>> running_;

@@ -1,5 +1,6 @@
 // What comes from people while the code runs (signals, answers to approvals), and what it notes for them.
 #include "core/limits.hpp"
+#include "core/validate.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/execution.hpp"
 
@@ -20,6 +21,7 @@ void Execution::see_message(core::Entry& entry) {
 
 void Execution::on_message() {
     if (phase_ == Phase::live) load_messages();
+    else has_news_ = true;
 }
 
 // Others have appended to the journal: it is read on from where messages were last looked for.
@@ -42,12 +44,21 @@ void Execution::load_messages() {
             if (core::is_message(entry.kind)) see_message(entry);
         }
         if (has_more_messages_ || !loaded.end) load_messages();
+        else have_looked_late();
         fresh_ = active_;
         settle();
     });
 }
 
-Execution::Message* Execution::message_for(const OpBase& op) {
+void Execution::have_looked_late() {
+    for (OpBase* op : active_) {
+        if (!is_wait(op->kind) || op->state.phase != Op::checking) continue;
+        op->state.phase = Op::backoff;
+        op->state.has_looked_late = true;
+    }
+}
+
+const Execution::Message* Execution::message_for(const OpBase& op) const {
     const bool is_approval = op.kind == OpKind::approval;
     const EntryKind kind = is_approval ? EntryKind::answered : EntryKind::signalled;
     const std::string& path = is_approval ? op.path : op.name;
@@ -56,37 +67,62 @@ Execution::Message* Execution::message_for(const OpBase& op) {
     return at == messages_.end() ? nullptr : &*at;
 }
 
+// What was observed before may make the wait pointless: then it takes nothing.
+bool Execution::is_observing() const {
+    return in_flight_ > 0 ||
+           std::ranges::any_of(drafts_, [](const Draft& d) { return core::is_observed(d.entry.kind); });
+}
+
 void Execution::look_at_wait(OpBase& op, std::int64_t now_us) {
     OpState& s = op.state;
-    while (Message* message = message_for(op)) {
-        message->is_drafted = true;
+    if (message_for(op) && is_observing()) {
+        fresh_.push_back(&op);
+        return;
+    }
+    while (const Message* message = message_for(op)) {
+        const int no = message->no;
+        messages_[static_cast<std::size_t>(message - messages_.data())].is_drafted = true;
         s.phase = Op::recording;
         try {
             op.check_result(message->value);
-            return draft(EntryKind::wait_ended, op, message->no);
+            return draft(EntryKind::wait_ended, op, no);
         } catch (const JsonError& e) {
-            draft(EntryKind::signal_refused, op, message->no, {},
+            draft(EntryKind::signal_refused, op, no, {},
                   core::encode_failure({ErrorClass::final, Errc::bad_input,
                                         std::string("its value does not fit what the task waits for: ") + e.what()}));
         }
     }
-    if (s.first_us != 0) {
-        if (s.due_us != 0 && s.due_us <= now_us) {
-            s.phase = Op::recording;
-            draft(EntryKind::wait_ended, op, 0);
-        }
-        return;
+    if (s.first_us == 0) return open_wait(op);
+    if (s.due_us == 0 || s.due_us > now_us) return;
+    if (!s.has_looked_late) {
+        s.phase = Op::checking;  // until load_messages() has seen what was said in time
+        return load_messages();
     }
     s.phase = Op::recording;
+    draft(EntryKind::wait_ended, op, 0);
+}
+
+void Execution::open_wait(OpBase& op) {
+    op.state.phase = Op::recording;
+    const auto fail = [&](Errc code, std::string why) {
+        draft(EntryKind::step_failed, op, 0, {}, core::encode_failure({ErrorClass::final, code, std::move(why)}));
+    };
     const auto open = std::ranges::count_if(active_, [](const OpBase* other) { return is_wait(other->kind); });
-    if (open > core::limits::open_waits_max) {
-        return draft(EntryKind::step_failed, op, 0, {},
-                     core::encode_failure({ErrorClass::final, Errc::too_large,
-                                           "more than " + std::to_string(core::limits::open_waits_max) +
-                                               " operations of the task wait for signals or approvals at once"}));
-    }
-    draft(EntryKind::wait_set, op, op.kind == OpKind::approval ? 1 : 0, op.asks(), {},
-          op.wait > Duration{0} ? std::optional(core::Micros(op.wait)) : std::nullopt);
+    if (open > core::limits::open_waits_max)
+        return fail(Errc::too_large, "more than " + std::to_string(core::limits::open_waits_max) +
+                                         " operations of the task wait for signals or approvals at once");
+    if (op.kind == OpKind::signal)
+        if (const auto name = core::check_name({"the signal's name", op.name}); !name)
+            return fail(Errc::bad_input, name.error().message);
+    try {
+        std::string asked = op.asks();
+        if (asked.size() > core::limits::asked_bytes_max)
+            return fail(Errc::too_large, "what the wait asks for has " + std::to_string(asked.size()) +
+                                             " bytes, at most " + std::to_string(core::limits::asked_bytes_max) +
+                                             " are kept");
+        draft(EntryKind::wait_set, op, op.kind == OpKind::approval ? 1 : 0, std::move(asked), {},
+              op.wait > Duration{0} ? std::optional(core::Micros(op.wait)) : std::nullopt);
+    } catch (const JsonError& e) { fail(Errc::bad_input, std::string("the question cannot be stored: ") + e.what()); }
 }
 
 void Execution::apply_to_wait(OpBase& op, EntryKind kind, int number, std::int64_t at_us, std::int64_t due_us) {
@@ -131,6 +167,11 @@ void Execution::note(EntryKind kind, std::string_view path, std::string json) {
 // No entry says no: a marker stands in the journal when, and only when, the code came here first with the change.
 bool Execution::patched(std::string_view id) {
     if (const auto known = patches_.find(id); known != patches_.end()) return known->second;
+    if (const auto name = core::check_text({"ctx.patched: the id", id}, core::limits::name_bytes_max); !name)
+        throw Exception(name.error());
+    if (patches_.size() >= core::limits::patches_max)
+        throw Exception(Error{Errc::too_large, "ctx.patched: a task may ask for at most " +
+                                                   std::to_string(core::limits::patches_max) + " changes"});
     const bool is_new = !replaying_;
     patches_.emplace(id, is_new);
     if (is_new) note(EntryKind::patched, id, {});

@@ -244,12 +244,24 @@ Result<void> WorkerBackend::resolve(const std::string& id, std::string_view step
     return send(std::move(*operate));
 }
 
-Result<void> WorkerBackend::signal(const std::string& id, std::string_view name, std::string value) {
+namespace {
+
+Result<void> with_request(core::Operate& operate, std::string_view request_id) {
+    if (request_id.empty()) return {};
+    operate.request_id = request_id;
+    return core::check_key({"request_id", request_id});
+}
+
+}  // namespace
+
+Result<void> WorkerBackend::signal(const std::string& id, std::string_view name, std::string value,
+                                   std::string_view request_id) {
     const CallGate::Pass pass(gate_);
     if (!pass) return closed_error();
     auto operate = to_operate(id, core::Operate::Verb::signal);
     if (!operate) return operate.error();
     operate->signal = name;
+    if (auto checked = with_request(*operate, request_id); !checked) return checked;
     operate->result = std::move(value);
     if (auto checked = core::check_name({"the signal's name", operate->signal}); !checked) return checked;
     if (auto checked = core::check_json_field({"the signal's value", operate->result}, core::limits::signal_bytes_max);
@@ -259,13 +271,17 @@ Result<void> WorkerBackend::signal(const std::string& id, std::string_view name,
 }
 
 Result<void> WorkerBackend::answer(const std::string& id, bool approved, std::string_view step,
-                                   std::string_view comment) {
+                                   std::string_view comment, std::string_view request_id) {
     const CallGate::Pass pass(gate_);
     if (!pass) return closed_error();
     auto operate = to_operate(id, approved ? core::Operate::Verb::approve : core::Operate::Verb::deny);
     if (!operate) return operate.error();
     operate->step = step;
     operate->reason = comment;
+    if (auto checked = with_request(*operate, request_id); !checked) return checked;
+    if (!comment.empty())
+        if (auto checked = core::check_text({"comment", comment}, core::limits::note_bytes_max); !checked)
+            return checked;
     return send(std::move(*operate));
 }
 

@@ -13,8 +13,6 @@ using core::Operate;
 
 namespace {
 
-constexpr std::size_t note_bytes_max = 1'024;
-
 std::string read_text(Body& body, std::string_view name, std::size_t bytes_max) {
     const auto text = body.text(name);
     if (!text) return {};
@@ -80,7 +78,7 @@ Operate read_operate(const Request& request, Body& body, Operate::Verb asked) {
     operate.who = read_text(body, "who", limits::key_bytes_max);
     using Verb = Operate::Verb;
     const bool answers = operate.verb == Verb::approve || operate.verb == Verb::deny;
-    operate.reason = read_text(body, answers ? "comment" : "reason", note_bytes_max);
+    operate.reason = read_text(body, answers ? "comment" : "reason", limits::note_bytes_max);
     if (answers) operate.step = body.text("step").value_or("");
     if (operate.verb == Verb::retry) read_deadline(body, operate);
     if (operate.verb == Verb::resolve) read_resolve(body, operate);

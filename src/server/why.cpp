@@ -284,7 +284,8 @@ Why for_somebody(const WhyFacts& facts, Why answer) {
         if (wait.is_approval) {
             names += (names.empty() ? "" : ", ") + quoted(wait.path);
             if (set) names += " " + set->result;
-            const std::string step = waits.size() > 1 ? for_shell(wait.path) : std::string();
+            // Named, so that a yes that comes late is not one to the next question.
+            const std::string step = for_shell(wait.path);
             answer.next.push_back(command(facts, "approve", step));
             answer.next.push_back(command(facts, "deny", step));
         } else {

@@ -8,6 +8,61 @@ using Verb = Operate::Verb;
 
 Park sleep_for(Micros length) { return {.reason = Reason::timer, .wake_at = {}, .wake_in = length}; }
 
+// ---- messages ----------------------------------------------------------------------------------------------------
+
+Operate message(const TaskId& id, Verb verb) {
+    Operate command = operate(id, verb);
+    command.signal = "go";
+    command.result = "1";
+    return command;
+}
+
+EntryDraft wait_set(const std::string& path, bool is_approval) {
+    EntryDraft made = draft(EntryKind::wait_set, path);
+    made.number = is_approval ? 1 : 0;
+    return made;
+}
+
+Park wait_for(Reason reason, int newest_message) {
+    Park park;
+    park.reason = reason;
+    park.newest_message = newest_message;
+    return park;
+}
+
+TEST_P(StoreConformance, WhoParksIsWokenByWhatItDoesNotKnowYet) {
+    int n = 0;
+    for (const Verb verb : {Verb::signal, Verb::approve}) {
+        const bool is_approval = verb == Verb::approve;
+        const ClaimedTask task = submit_and_claim(*h, submit(++n));
+        ask<Recorded>(*h, record(task, {}, {wait_set(is_approval ? "approval#1" : "go#1", is_approval)})).value();
+        const Reason reason = is_approval ? Reason::approval : Reason::signal;
+        const Applied applied = run(*h, {message(task.row.id, verb), record(task, wait_for(reason, 0))});
+        EXPECT_EQ(answer_of<Recorded>(applied, 1).state, TaskState::pending) << n;
+        EXPECT_EQ(claim_one(*h).row.id, task.row.id) << n;
+    }
+}
+
+TEST_P(StoreConformance, WhoParksWithAllMessagesKnownStaysParkedUntilTheNext) {
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    ask<Recorded>(*h, record(task, {}, {wait_set("other#1", false)})).value();
+    ask<Operated>(*h, message(task.row.id, Verb::signal)).value();
+    const int newest = h->reader()->get(task.row.id).value().memo.newest;
+    EXPECT_EQ(ask<Recorded>(*h, record(task, wait_for(Reason::signal, newest))).value().state, TaskState::waiting);
+    Operate other = message(task.row.id, Verb::signal);
+    other.signal = "other";
+    EXPECT_EQ(ask<Operated>(*h, other).value().state, TaskState::pending);
+}
+
+TEST_P(StoreConformance, APauseThatWaitedForItsWorkerForgetsNoMessage) {
+    const ClaimedTask task = submit_and_claim(*h, submit(1));
+    ask<Recorded>(*h, record(task, {}, {wait_set("go#1", false)})).value();
+    ask<Operated>(*h, operate(task.row.id, Verb::pause)).value();
+    run(*h, {message(task.row.id, Verb::signal), record(task, wait_for(Reason::signal, 0))});
+    ask<Operated>(*h, operate(task.row.id, Verb::resume)).value();
+    EXPECT_EQ(claim_one(*h).row.id, task.row.id);
+}
+
 // ---- cancel and kill ---------------------------------------------------------------------------------------------
 
 TEST_P(StoreConformance, CancelOfATaskThatDoesNotRunIsFinalAtOnce) {

@@ -277,6 +277,127 @@ TEST_F(MessageTest, AnAnswerNeedsAnOpenApprovalOfThatName) {
     EXPECT_EQ(world.run_to_end(id).output, R"("no: looks good")");
 }
 
+// A race that is decided leaves the losing wait's message to whoever waits for it next.
+Workflow<std::string> race_then_wait(Context& ctx, int) {
+    auto race = ctx.race(ctx.wait_signal<int>("a"), ctx.wait_signal<int>("b"));
+    const auto winner = co_await std::move(race);
+    if (winner.index() != 0) co_return "b first";
+    const int b = co_await ctx.wait_signal<int>("b");
+    co_return "a, then " + std::to_string(b);
+}
+
+Workflow<std::string> timer_or_signal(Context& ctx, int) {
+    auto race = ctx.race(ctx.sleep(1min), ctx.wait_signal<int>("a"));
+    const auto winner = co_await std::move(race);
+    if (winner.index() != 0) co_return "in time";
+    co_return "late: " + std::to_string(co_await ctx.wait_signal<int>("a"));
+}
+
+Workflow<std::string> bad_question(Context& ctx, int) {
+    const Decision go = co_await ctx.approval("Send: \xc3");
+    co_return go.comment;
+}
+
+Workflow<std::string> bad_name(Context& ctx, int) {
+    co_return std::to_string(co_await ctx.wait_signal<int>("ship date"));
+}
+
+// What it asks after a failure that a retry undoes is not what it asks then.
+Workflow<std::string> ask_again(Context& ctx, int, Stage* stage) {
+    std::exception_ptr failed;
+    try {
+        co_await step_of(ctx, stage, "a");
+    } catch (const StepFailed&) { failed = std::current_exception(); }
+    const Decision go = co_await ctx.approval(failed ? "A failed, clean up?" : "Deploy?").timeout(1h);
+    if (failed) std::rethrow_exception(failed);
+    co_return go.approved ? "deployed" : "not: " + go.comment;
+}
+
+TEST_F(MessageTest, AWaitThatLostTakesNoSignal) {
+    world.serve("race", race_then_wait);
+    world.start();
+    const auto id = world.submit("race", "0", SubmitOptions().delay(1h));
+    ASSERT_TRUE(send(id, "a", "1"));
+    ASSERT_TRUE(send(id, "b", "2"));
+
+    EXPECT_EQ(world.run_to_end(id).output, R"("a, then 2")");
+    EXPECT_EQ(row(id).memo.unread, 0);
+}
+
+TEST_F(MessageTest, ATimerThatFiredBeforeLeavesTheSignalToTheNextWait) {
+    world.serve("race", timer_or_signal);
+    world.start();
+    const auto id = world.submit("race", "0");
+    until_state(id, TaskState::waiting);
+    ASSERT_TRUE(world.operate(id, Verb::pause));
+    world.advance(2min);
+    ASSERT_TRUE(send(id, "a", "3"));
+    ASSERT_TRUE(world.operate(id, Verb::resume));
+
+    const std::string output = world.run_to_end(id).output;
+    EXPECT_TRUE(output == R"("late: 3")" || output == R"("in time")") << output;
+    EXPECT_EQ(row(id).memo.unread, 0);
+}
+
+TEST_F(MessageTest, ARefusedSignalLeavesTheLimitOfTheWait) {
+    world.serve("timed", one_in_time);
+    world.start();
+    const auto id = world.submit("timed", "0");
+    until_state(id, TaskState::waiting);
+    ASSERT_TRUE(send(id, "review", R"({"by":7})"));
+    until_entry(id, EntryKind::signal_refused);
+    until_state(id, TaskState::waiting);
+    EXPECT_TRUE(row(id).due);
+
+    EXPECT_EQ(world.run_to_end(id).output, R"("nobody")");
+}
+
+TEST_F(MessageTest, ASignalThatComesWhileAPauseWaitsForAStepIsTakenAfterTheResume) {
+    stage.on("long", [this](const Attempt& attempt) -> std::string {
+        stage.work(attempt, 50s);
+        return " and long";
+    });
+    world.serve("busy", busy_and_waiting, &stage);
+    world.start();
+    const auto id = world.submit("busy", "0");
+    until_entry(id, EntryKind::wait_set);
+    ASSERT_TRUE(world.operate(id, Verb::pause));
+    ASSERT_TRUE(send(id, "go", "7"));
+    until_state(id, TaskState::paused);
+    ASSERT_TRUE(world.operate(id, Verb::resume));
+
+    EXPECT_EQ(world.run_to_end(id).output, R"("7 and long")");
+}
+
+TEST_F(MessageTest, WhatCannotBeAskedFailsTheTaskAndNotItsWorker) {
+    world.serve("question", bad_question);
+    world.serve("name", bad_name);
+    world.start();
+    for (const char* type : {"question", "name"}) {
+        const auto id = world.submit(type, "0");
+        world.run_to_end(id);
+        EXPECT_EQ(row(id).state, TaskState::failed);
+        EXPECT_EQ(failure(id).code, Errc::bad_input) << failure(id).message;
+    }
+}
+
+TEST_F(MessageTest, AnAnswerToWhatARetryUndoesIsNoAnswerToWhatIsAskedThen) {
+    stage.on("a", [this](const Attempt&) -> std::string {
+        if (stage.count("a") == 1) throw final_error("no");
+        return "a";
+    });
+    world.serve("again", ask_again, &stage);
+    world.start();
+    const auto id = world.submit("again", "0");
+    until_state(id, TaskState::waiting);
+    ASSERT_TRUE(answer(id, Verb::approve));
+    until_state(id, TaskState::failed);
+    ASSERT_TRUE(world.operate(id, Verb::retry));
+    const auto shown = world.run_to_end(id);
+    EXPECT_EQ(row(id).memo.unread, 0);
+    EXPECT_NE(shown.output, R"("deployed")") << "nobody said yes to that";
+}
+
 // ---- what the code notes ---------------------------------------------------------------------------------------
 
 Workflow<std::string> noting(Context& ctx, int, Stage* stage) {
