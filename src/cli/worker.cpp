@@ -69,6 +69,11 @@ Result<void> Worker::start() {
     return {};
 }
 
+bool Worker::is_ready() const {
+    const auto backend = impl_->shared_backend();
+    return backend && backend->can_claim();
+}
+
 void Worker::wait_until_idle() {
     if (const auto backend = impl_->shared_backend()) backend->wait_until_idle(impl_->options.queues());
 }

@@ -50,6 +50,11 @@ void WorkerBackend::close() {
     gate_.wait_until_empty();
 }
 
+bool WorkerBackend::can_claim() {
+    const CallGate::Pass pass(gate_);
+    return pass && holder_.batcher().can_claim();
+}
+
 void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
     const CallGate::Pass pass(gate_);
     if (!pass) return;

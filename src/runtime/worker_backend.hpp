@@ -23,6 +23,9 @@ public:
     /// handles may live on.
     void close();
 
+    /// As the batcher says; false after close().
+    bool can_claim();
+
     /// Waits until nothing of `queues` (empty = all) is running or pending here (runtime/idle.hpp), or until close().
     void wait_until_idle(const std::vector<std::string>& queues);
 
