@@ -53,6 +53,10 @@ public:
     Result<void> open();
     /// open(), unless that was called, and begins to work.
     Result<void> start();
+    /// Whether it claims tasks: it has started, does not drain, and what it wrote last was stored. False within seconds
+    /// while the store is away or has no space, whatever it still runs: for the readiness probe of who supervises this
+    /// process. Any thread.
+    bool is_ready() const;
     /// Waits until nothing that it serves is running or pending, back-offs and delays included, or until drain() in
     /// another thread. Returns at once when it is not open.
     void wait_until_idle();

@@ -11,6 +11,7 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <future>
 #include <mutex>
 
@@ -77,6 +78,11 @@ Result<void> Worker::start() {
     impl_->held->work();
     impl_->started = true;
     return {};
+}
+
+bool Worker::is_ready() const {
+    const auto parts = impl_->all_parts();
+    return std::ranges::any_of(parts, [](const auto& part) { return part->can_claim(); });
 }
 
 void Worker::wait_until_idle() {

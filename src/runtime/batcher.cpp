@@ -155,6 +155,24 @@ void Batcher::put_back(std::vector<Item> items) {
     queue_ = std::move(items);
 }
 
+void Batcher::begin_batch() {
+    std::lock_guard lock(mutex_);
+    if (!begun_at_) begun_at_ = clock_.boot();
+}
+
+void Batcher::end_batch(bool is_stored) {
+    std::lock_guard lock(mutex_);
+    is_stored_ = is_stored;
+    begun_at_.reset();
+}
+
+bool Batcher::can_claim() const {
+    constexpr core::Micros patience = std::chrono::seconds(5);
+    std::lock_guard lock(mutex_);
+    const bool is_stuck = begun_at_ && clock_.boot() - *begun_at_ >= patience;
+    return claim_ && !stopped_ && is_stored_ && !is_stuck;
+}
+
 void Batcher::settle_claim(const std::vector<Item>& items, const std::vector<core::Reply>& replies) {
     for (std::size_t i = 0; i < items.size(); i++) {
         const auto* claim = std::get_if<core::Claim>(&items[i].command);

@@ -96,6 +96,13 @@ public:
     /// What a claim took in a batch whose flush failed was never delivered: its slots are free again.
     void return_claimed(const std::vector<Item>& items, const std::vector<core::Reply>& replies);
 
+    /// Around each try of a batch, until it is flushed or has failed: what can_claim() goes by.
+    void begin_batch();
+    void end_batch(bool is_stored);
+    /// Whether tasks are claimed now: there is a standing claim, the newest batch was stored, and none has been under
+    /// way for longer than a store that works would take. Any thread.
+    bool can_claim() const;
+
     const core::Clock& clock() const { return clock_; }
 
 private:
@@ -120,6 +127,8 @@ private:
     std::shared_ptr<Slots> shared_;  // in place of slots_, where there are several stores
     int member_ = 0;
     std::atomic<bool> store_away_{false};
+    bool is_stored_ = true;                   // the newest batch
+    std::optional<core::Micros> begun_at_{};  // boot time of the batch that is under way
 };
 
 /// Takes what may be delivered before the flush out of `outcome`.

@@ -276,7 +276,7 @@ private:
     std::vector<Message> messages_;  // that no operation has taken
     int newest_message_ = 0;         // entries up to this one were looked at for messages
     bool loads_messages_ = false, has_more_messages_ = false;
-    bool has_news_ = false;  // a message came while it was not live
+    bool has_news_ = false;                                   // a message came while it was not live
     std::map<std::string, bool, std::less<>> patches_;        // what patched() has answered
     std::map<std::string, std::size_t, std::less<>> values_;  // sizes, by key; "" is its progress
     std::vector<std::unique_ptr<Running>> running_;

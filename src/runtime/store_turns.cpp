@@ -42,6 +42,7 @@ void StoreTurnsBase::deliver(BatchOutcome outcome, bool early) {
 // Upkeep that fails has cost nothing that was stored (core/store.hpp): it is tried again later.
 StoreTurnsBase::Next StoreTurnsBase::after_flush() {
     const core::Micros now = parts_.batcher.clock().boot();
+    parts_.batcher.end_batch(true);
     if (std::exchange(away_since_, std::nullopt)) {
         wait_ = core::Micros{0};
         parts_.batcher.set_store_away(false);
@@ -57,6 +58,7 @@ StoreTurnsBase::Next StoreTurnsBase::after_flush() {
 }
 
 StoreTurnsBase::Next StoreTurnsBase::after_failure(BatchEnd end) {
+    parts_.batcher.end_batch(false);
     if (end == BatchEnd::store_away) return wait_for_store();
     away_since_.reset();
     return end == BatchEnd::disk_full ? answer_disk_full() : lose();

@@ -108,6 +108,7 @@ public:
 
 private:
     Next apply() {
+        parts_.batcher.begin_batch();
         const BatchEnd end = turn_.apply(*store_, items_, error_, carry_);
         if (end != BatchEnd::done) return after_failure(end);
         put_off(turn_.take_put_off());

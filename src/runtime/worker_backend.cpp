@@ -56,6 +56,11 @@ bool WorkerBackend::is_away() {
     return pass && holder_.is_away();
 }
 
+bool WorkerBackend::can_claim() {
+    const CallGate::Pass pass(gate_);
+    return pass && holder_.batcher().can_claim();
+}
+
 void WorkerBackend::wait_until_idle(const std::vector<std::string>& queues) {
     wait_until_told_idle([&](std::function<void()> idle) {
         holder_.loop().post([&holder = holder_, &registry = registry_, queues, idle = std::move(idle)] {

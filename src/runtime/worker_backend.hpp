@@ -28,6 +28,8 @@ public:
     void set_shard(int shard) { shard_ = shard; }
     /// False once it is closed: who asks anyway is told so.
     bool is_away();
+    /// As the batcher says; false after close().
+    bool can_claim();
 
     /// Waits until nothing of `queues` (empty = all) is running or pending here (runtime/idle.hpp), or until close().
     void wait_until_idle(const std::vector<std::string>& queues);

@@ -121,6 +121,13 @@ bool PostgresFleet::wait_until_said(std::size_t no, const std::string& part, std
     return true;
 }
 
+bool PostgresFleet::has_anyone_said(const std::string& part) const {
+    for (std::size_t no = 0; no < size(); ++no) {
+        if (all_said(no).find(part) != std::string::npos) return true;
+    }
+    return false;
+}
+
 void PostgresFleet::drain() {
     for (const auto& each : workers_) {
         if (each) each->signal(SIGTERM);

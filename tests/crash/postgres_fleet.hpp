@@ -48,6 +48,7 @@ public:
     std::size_t size() const { return urls_.size(); }
     /// Until the worker has said `part`; false when `limit` has passed.
     bool wait_until_said(std::size_t no, const std::string& part, std::chrono::seconds limit) const;
+    bool has_anyone_said(const std::string& part) const;
     /// Starts those again that ended since the server was away when they began, as a supervisor does; fails the test
     /// for any other that ended by itself.
     void expect_alive();

@@ -4,6 +4,8 @@
 #include "support/cut_proxy.hpp"
 #include "support/postgres.hpp"
 
+#include <pawl/pawl.hpp>
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -43,6 +45,30 @@ TEST(PostgresOutage, AServerThatIsAwayForLongerThanTheLeaseTakesNoTaskFromThreeL
     std::printf("a restart and an outage of %ld s: %zu tasks acknowledged and completed, takeovers %s\n",
                 static_cast<long>(outage.count()), producers.acknowledged(),
                 fleet.value(entries_of(EntryKind::taken_over)).c_str());
+}
+
+Workflow<int> never_submitted(Context&, int number) { co_return number; }
+
+TEST(PostgresOutage, AWorkerIsReadyWhileItCanClaim) {
+    PAWL_NEEDS_POSTGRES();
+    const test::TestCluster cluster;
+    Program program;
+    program.workflow("never_submitted", never_submitted);
+    Worker worker(program, cluster.url());
+    EXPECT_FALSE(worker.is_ready());
+    ASSERT_TRUE(worker.start());
+    const auto becomes = [&](bool is_ready) {
+        const auto give_up = std::chrono::steady_clock::now() + 30s;
+        while (worker.is_ready() != is_ready && std::chrono::steady_clock::now() < give_up) let_pass(10ms);
+        return worker.is_ready() == is_ready;
+    };
+    EXPECT_TRUE(becomes(true));
+    ASSERT_TRUE(cluster.stop("fast"));
+    EXPECT_TRUE(becomes(false));
+    ASSERT_TRUE(cluster.start());
+    EXPECT_TRUE(becomes(true));
+    worker.drain();
+    EXPECT_FALSE(worker.is_ready());
 }
 
 // Nothing comes from it, and nothing says that it is gone: only its lease does.

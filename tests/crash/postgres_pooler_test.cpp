@@ -28,6 +28,8 @@ TEST(PostgresPooler, ItsWorkersTakeOverFromOneThatWasKilledAndOutliveThePooler) 
     const auto ask_server = [&](const std::string& query) { return *test::ask_postgres(cluster.url(), query); };
     EXPECT_EQ(ask_server("select count(*) from pg_stat_activity where query ilike 'listen%'"), "0");
 
+    EXPECT_TRUE(fleet.wait_until_said(1, "a pooler is in between", 20s));
+
     fleet.kill(0);
     const std::string resumed = "select count(*) from task where line = 3 and (fence & 4294967295) = 2";
     EXPECT_TRUE(fleet.wait_until(resumed, std::to_string(tasks), 30s)) << "when its lease is over";

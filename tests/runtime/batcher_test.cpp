@@ -64,6 +64,25 @@ TEST_F(BatcherTest, TheClaimForTheFreeSlotsRidesInTheNextBatchOnceAndTakesThemAl
     EXPECT_TRUE(batcher.take().empty());
 }
 
+TEST_F(BatcherTest, ItCanClaimWhileBatchesAreStoredAndComeToTheirEnd) {
+    using namespace std::chrono_literals;
+    EXPECT_FALSE(batcher.can_claim()) << "nobody wants to";
+    batcher.set_claim(claim(), {});
+    EXPECT_TRUE(batcher.can_claim());
+    batcher.begin_batch();
+    clock.advance(4s);
+    EXPECT_TRUE(batcher.can_claim());
+    clock.advance(1s);
+    EXPECT_FALSE(batcher.can_claim()) << "a store that does not answer";
+    batcher.end_batch(true);
+    EXPECT_TRUE(batcher.can_claim());
+    batcher.end_batch(false);
+    EXPECT_FALSE(batcher.can_claim());
+    batcher.end_batch(true);
+    batcher.stop_claiming();
+    EXPECT_FALSE(batcher.can_claim());
+}
+
 TEST_F(BatcherTest, SlotsThatAClaimDidNotUseAreFreeAgain) {
     batcher.set_claim(claim(), {});
     batcher.add_slots(5);

@@ -167,6 +167,23 @@ TEST_F(StoreFailureTest, OnAFullDiskClientsAreRefusedAndTheRecordsOfRunningTasks
     EXPECT_TRUE(submit_with_key("k")) << "the next command works";
 }
 
+TEST_F(StoreFailureTest, AProcessIsReadyWhileItsBatchesAreStored) {
+    start_one();
+    const auto is_ready = [this] { return world.process().batcher().can_claim(); };
+    EXPECT_TRUE(is_ready());
+    for (const Fault fault : {Fault::full, Fault::before}) {
+        world.fail_opens(1);
+        world.on_take = [this, fault](auto&) { world.disk->fail_next_apply(fault); };
+        EXPECT_FALSE(submit_with_key("k"));
+        EXPECT_FALSE(is_ready());
+        world.on_take = nullptr;
+        world.advance(1s);
+        world.disk->fail_next_apply(Fault::none);
+        EXPECT_TRUE(submit_with_key("k" + std::to_string(static_cast<int>(fault))));
+        EXPECT_TRUE(is_ready());
+    }
+}
+
 Workflow<std::string> fills_the_disk(Context& ctx, std::string, Stage* stage, SimWorld* world) {
     StageStep step = step_of(ctx, stage, "work");
     std::string result = co_await std::move(step);

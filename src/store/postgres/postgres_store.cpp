@@ -21,9 +21,8 @@ namespace {
 constexpr Micros connect_max = 5s;
 // How often the same batch is tried before its caller hears of it, when others were in the way.
 constexpr int tries_max = 5;
-// Others write, too. Without notifications they are looked for more often.
+// Others write, too, and call when they can.
 constexpr Micros look_again = 1s;
-constexpr Micros look_again_blind = 100ms;
 
 // Plans that are good for a thousand rows are good for one; scans of whole tables never are. A transaction of ours
 // waits for nobody but the server.

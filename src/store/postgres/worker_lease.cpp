@@ -171,6 +171,10 @@ bool WorkerLease::connect() {
             return false;
         }
         hears_ = true;
+    } else if (!std::exchange(has_told_of_pooler_, true)) {
+        spdlog::info(
+            "{}: a pooler is in between; others are looked for every {} ms, a worker that dies is missed after {} s",
+            url_.shown, look_again_blind / 1ms, options_.length / 1s);
     }
     wait_ = {};
     renewed_ = watched_ = {};

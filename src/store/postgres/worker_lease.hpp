@@ -33,6 +33,9 @@ namespace pawl::store {
 // The server's life: another one after a restart or a failover.
 #define PAWL_PG_LIFE "pg_postmaster_start_time()::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 
+// Others write, too: where they cannot call, this is how often one looks.
+constexpr core::Micros look_again_blind = std::chrono::milliseconds(100);
+
 class WorkerLease {
 public:
     struct Options {
@@ -86,7 +89,7 @@ private:
     const Options options_;
     PgConnection connection_;
     std::map<std::int32_t, Other> others_;  // of the lease's thread
-    bool has_session_ = false;
+    bool has_session_ = false, has_told_of_pooler_ = false;
     Time renewed_{}, watched_{}, asked_{};
     std::uint64_t beats_at_renewal_ = 0;
     core::Micros wait_{};
