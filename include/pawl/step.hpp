@@ -253,10 +253,10 @@ struct OpState {
     bool unknown_open = false;  // step_unknown is recorded and nothing since
     bool failed = false;
     bool has_looked_late = false;  // of a wait whose limit has passed: whether somebody's word came in time is known
-    int attempts = 0;           // used up, lost ones excepted
-    int generation = 0;         // raised by retry of the task after a known failure
-    std::int64_t due_us = 0;    // store time of the next attempt or the timer; 0 = not set
-    std::int64_t first_us = 0;  // store time of the first start, for .total()
+    int attempts = 0;              // used up, lost ones excepted
+    int generation = 0;            // raised by retry of the task after a known failure
+    std::int64_t due_us = 0;       // store time of the next attempt or the timer; 0 = not set
+    std::int64_t first_us = 0;     // store time of the first start, for .total()
     ErrorClass cls = ErrorClass::final;
     Errc code = Errc::step_failed;
     std::string identity;  // what an open intent recorded
