@@ -240,8 +240,9 @@ TEST(ModelFault, AKeyInWhatAToolThrowsIsMasked) {
             EXPECT_THAT(w.told()[0], Not(HasSubstr("EfGh12345")));
             const bool is_final = i == 0 || i >= 4;
             const bool is_unknown = std::string(effect) == "once" && i >= 2;
-            if (is_final || is_unknown) EXPECT_EQ(w.deeds.calls["pay"], 1) << effect << i;
-            else EXPECT_GT(w.deeds.calls["pay"], 1) << effect << i;
+            if (is_final || is_unknown) {
+                EXPECT_EQ(w.deeds.calls["pay"], 1) << effect << i;
+            } else EXPECT_GT(w.deeds.calls["pay"], 1) << effect << i;
             EXPECT_THAT(w.told()[0], HasSubstr(is_unknown ? "unknown outcome" : "error:")) << effect << i;
             QuotingEndpoint::expect_clean(w);
         }

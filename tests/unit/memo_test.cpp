@@ -33,7 +33,7 @@ TEST(Memo, CutOffAnywhereIsSeenOrIsAMemoOfItsOwn) {
     const std::string text = encode_memo(full());
     for (std::size_t size = 1; size < text.size(); ++size) {
         const auto read = decode_memo(std::string_view(text).substr(0, size));
-        if (read) EXPECT_EQ(encode_memo(*read), text.substr(0, size));
+        if (read) { EXPECT_EQ(encode_memo(*read), text.substr(0, size)); }
     }
 }
 
